@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counters: one X-macro gives the enum, the name and the plain-English text.
+ *
+ * Per-vCPU counters are written only by the thread that runs the vCPU and
+ * read by anyone (torn reads are harmless: aligned u64). Per-VM counters are
+ * atomic64_t. A new feature adds its counter here in the same commit.
+ */
+#ifndef TDM_STATS_H
+#define TDM_STATS_H
+
+#include <linux/types.h>
+
+#define TDM_VCPU_STATS(X)						\
+	X(exits,		"exits from the guest, all reasons")	\
+	X(entries,		"entries into the guest")		\
+	X(fast_exits,		"exits handled with interrupts off, without leaving the inner loop") \
+	X(user_exits,		"returns from KVM_RUN to the caller")	\
+	X(exit_host_intr,	"exits because of a host interrupt")	\
+	X(exit_nmi,		"exits because of a host NMI")		\
+	X(exit_io,		"port I/O exits")			\
+	X(exit_mmio,		"accesses to memory that no memslot backs") \
+	X(exit_mmu_fault,	"nested (EPT) page faults")		\
+	X(exit_cpuid,		"CPUID exits")				\
+	X(exit_rdmsr,		"RDMSR exits")				\
+	X(exit_wrmsr,		"WRMSR exits")				\
+	X(exit_cr,		"control register exits")		\
+	X(exit_dr,		"debug register exits")			\
+	X(exit_hlt,		"HLT exits")				\
+	X(exit_pause,		"PAUSE-loop exits")			\
+	X(exit_exception,	"guest exceptions intercepted")		\
+	X(exit_irq_window,	"exits to deliver an interrupt once the guest accepts it") \
+	X(exit_nmi_window,	"exits to deliver an NMI once the guest accepts it") \
+	X(exit_preempt_timer,	"exits because a guest timer came due")	\
+	X(exit_tpr,		"exits because the guest lowered its task priority") \
+	X(exit_apic,		"APIC accesses and EOIs that exited")	\
+	X(exit_insn,		"other instructions that exited")	\
+	X(exit_unhandled,	"exits that ended the VM or went to the caller as an error") \
+	X(entry_fail,		"entries the processor refused")	\
+	X(inj_exception,	"exceptions injected into the guest")	\
+	X(inj_irq,		"interrupts injected into the guest")	\
+	X(inj_nmi,		"NMIs injected into the guest")		\
+	X(emulated,		"instructions run by the emulator")	\
+	X(emul_fail,		"instructions the emulator refused")	\
+	X(halt_blocks,		"times the vCPU slept in HLT")		\
+	X(halt_wakeups,		"times it was woken from HLT")		\
+	X(halt_ns,		"nanoseconds slept in HLT")		\
+	X(vmreads,		"VMREAD instructions (counted only with debug=1)") \
+	X(tlb_flushes,		"guest TLB flushes done for this vCPU")	\
+	X(migrations,		"times the vCPU moved to another CPU")	\
+	X(fpu_switches,		"times the guest FPU state was loaded")	\
+	X(msr_switches,		"times the guest's syscall MSRs were loaded")
+
+#define TDM_VM_STATS(X)							\
+	X(mmu_pages,		"pages held for guest page tables now")	\
+	X(mmu_mapped_4k,	"4 KiB guest mappings made")		\
+	X(mmu_mapped_2m,	"2 MiB guest mappings made")		\
+	X(mmu_mapped_1g,	"1 GiB guest mappings made")		\
+	X(mmu_zapped,		"guest mappings removed")		\
+	X(mmu_retries,		"faults retried because the host changed the mapping meanwhile") \
+	X(mmu_notifier_ranges,	"ranges the host asked to unmap")	\
+	X(remote_flushes,	"TLB flushes asked of all vCPUs")	\
+	X(dirty_faults,		"write faults taken for the dirty log")	\
+	X(mem_bytes,		"bytes of kernel memory held for this VM now")
+
+enum tdm_vcpu_stat {
+#define X(id, text) TDM_STAT_##id,
+	TDM_VCPU_STATS(X)
+#undef X
+	TDM_NR_VCPU_STATS
+};
+
+enum tdm_vm_stat {
+#define X(id, text) TDM_VMSTAT_##id,
+	TDM_VM_STATS(X)
+#undef X
+	TDM_NR_VM_STATS
+};
+
+/** struct tdm_stat_desc - what a counter is called, in short and in words */
+struct tdm_stat_desc {
+	const char *name;
+	const char *text;
+};
+
+extern const struct tdm_stat_desc tdm_vcpu_stat_desc[TDM_NR_VCPU_STATS];
+extern const struct tdm_stat_desc tdm_vm_stat_desc[TDM_NR_VM_STATS];
+
+#define tdm_stat(vcpu, id)	((vcpu)->stat[TDM_STAT_##id]++)
+#define tdm_stat_add(vcpu, id, n) ((vcpu)->stat[TDM_STAT_##id] += (n))
+#define tdm_vm_stat(vm, id)	atomic64_inc(&(vm)->stat[TDM_VMSTAT_##id])
+#define tdm_vm_stat_add(vm, id, n) atomic64_add((n), &(vm)->stat[TDM_VMSTAT_##id])
+
+#endif /* TDM_STATS_H */

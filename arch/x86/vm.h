@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * struct tdm_vm: one virtual machine.
+ *
+ * Layout only, shared by the core, the MMU, the devices and the engines; the
+ * functions that make and end a VM are in kmod/vm.c. Beware: this is included
+ * by every layer, so it may name types of higher layers but not their headers.
+ *
+ * Field tags: (c) const after creation, (l) vm->lock, (s) slots_sem,
+ * (m) mmu_lock, (a) atomic, (r) RCU, (d) the device's own lock.
+ */
+#ifndef TDM_VM_H
+#define TDM_VM_H
+
+#include <linux/kref.h>
+#include <linux/mm_types.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/xarray.h>
+
+#include "arch/x86/engine.h"
+#include "arch/x86/stats.h"
+
+#define TDM_MAX_VCPUS		1024	/* vCPUs a VM can have */
+#define TDM_MAX_VCPU_IDS	4096	/* vcpu_id (APIC ID) is below this */
+#define TDM_SOFT_MAX_VCPUS	8	/* recommended */
+#define TDM_NR_MEMSLOTS		32764	/* user memslots */
+
+struct tdm_pic;
+struct tdm_ioapic;
+struct tdm_pit;
+struct tdm_irq_routing;
+struct tdm_io_bus;
+struct tdm_msr_filter;
+struct dentry;
+
+enum tdm_irqchip_mode {
+	TDM_IRQCHIP_NONE,	/* the caller has the interrupt controllers */
+	TDM_IRQCHIP_KERNEL,	/* LAPIC, IOAPIC, PIC here */
+	TDM_IRQCHIP_SPLIT,	/* LAPIC here, the rest at the caller */
+};
+
+enum tdm_mmu_mode { TDM_MMU_MODE_EPT, TDM_MMU_MODE_SHADOW };
+
+enum tdm_bus { TDM_BUS_PIO, TDM_BUS_MMIO, TDM_NR_BUSES };
+
+/** struct tdm_mmu - per-VM MMU state; owned by shadow_mmu/ */
+struct tdm_mmu {
+	spinlock_t lock;		/* "mmu_lock": all tables below */
+	u64 root_hpa;			/* (m) EPT root table, 0 = none */
+	unsigned long nr_pages;		/* (m) table pages held */
+	/* Notifier protocol: a fault reads seq before GUP and re-checks it under lock. */
+	unsigned long notifier_seq;	/* (m) bumped at the end of an invalidation */
+	int notifier_count;		/* (m) invalidations in progress */
+	struct mmu_notifier notifier;	/* (c) registered on vm->mm */
+	bool notifier_registered;	/* (c) */
+	void *priv;			/* builder's own */
+};
+
+struct tdm_vm {
+	struct kref ref;
+	const struct tdm_engine_ops *ops;	/* (c) after the first vCPU */
+	void *engine_priv;			/* engine's own */
+	struct mm_struct *mm;			/* (c) the creator's; mmgrab'ed */
+	struct mutex lock;			/* configuration; outermost */
+	enum tdm_mmu_mode mmu_mode;		/* (l), (c) after the first vCPU */
+	u32 engine_id;				/* (l) as asked for */
+	bool engine_ready;			/* (l) get() and vm_init() done */
+	bool dead;				/* set once: every KVM_RUN returns -EIO */
+
+	/* memory */
+	struct rw_semaphore slots_sem;		/* memslots; taken inside lock */
+	struct rb_root slots_by_gfn[2];		/* (s) by address space */
+	struct xarray slots_by_id;		/* (s) as_id << 16 | id */
+	unsigned long nr_slot_pages;		/* (s) */
+	u32 slots_generation;			/* (s) odd never; bumped by changes */
+	struct tdm_mmu mmu;
+
+	/* vCPUs */
+	struct xarray vcpus;			/* by creation index; (l) to add */
+	atomic_t online_vcpus;			/* (a) indices 0..n-1 are complete */
+	int created_vcpus;			/* (l) */
+	u32 bsp_vcpu_id;			/* (l), (c) after the first vCPU */
+	u32 max_vcpu_ids;			/* (l) KVM_CAP_MAX_VCPU_ID, 0 = default */
+
+	/* devices and interrupts */
+	enum tdm_irqchip_mode irqchip;		/* (l), (c) after the first vCPU */
+	struct tdm_pic *pic;			/* (c) once irqchip is set */
+	struct tdm_ioapic *ioapic;
+	struct tdm_pit *pit;			/* (l) to set */
+	struct tdm_irq_routing __rcu *routing;	/* (r), (l) to change */
+	struct tdm_io_bus __rcu *bus[TDM_NR_BUSES]; /* (r), (l) to change */
+	atomic_t vapics_in_nmi_mode;		/* (a) LVT0 set to NMI: PIT watchdog */
+
+	/* time */
+	raw_spinlock_t tsc_lock;		/* TSC synchronisation of vCPUs */
+	u64 last_tsc_write;			/* tsc_lock */
+	u64 last_tsc_offset;			/* tsc_lock */
+	u64 last_tsc_ns;			/* tsc_lock */
+	u32 default_tsc_khz;			/* (l) */
+	s64 clock_offset_ns;			/* (l) KVM_SET_CLOCK */
+
+	/* caps switched on by KVM_ENABLE_CAP */
+	u32 user_msr_mask;			/* (l) KVM_MSR_EXIT_REASON_* */
+	struct tdm_msr_filter __rcu *msr_filter;/* (r), (l) to change */
+	u64 dirty_log_caps;			/* (l) KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
+	u32 disabled_exits;			/* (l) KVM_X86_DISABLE_EXITS_* */
+	u64 disabled_quirks;			/* (l) KVM_CAP_DISABLE_QUIRKS* */
+	bool exception_payload;			/* (l) */
+	bool triple_fault_event;		/* (l) */
+
+	atomic64_t stat[TDM_NR_VM_STATS];
+	struct dentry *debugfs;			/* (c) */
+	char name[32];				/* (c) "<pid>-<n>": debugfs, messages */
+};
+
+#define tdm_for_each_vcpu(vm, idx, vcpu)				\
+	for ((idx) = 0; (idx) < (unsigned long)atomic_read(&(vm)->online_vcpus) && \
+	     ((vcpu) = xa_load(&(vm)->vcpus, (idx))) != NULL; (idx)++)
+
+#endif /* TDM_VM_H */

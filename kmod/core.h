@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The core's own functions: life of VMs and vCPUs, run loop, events, exits.
+ */
+#ifndef TDM_CORE_H
+#define TDM_CORE_H
+
+#include <linux/file.h>
+#include <linux/kvm.h>
+
+#include "arch/x86/vcpu.h"
+
+/* vm.c */
+int tdm_vm_create_fd(unsigned long type);
+void tdm_vm_put(struct tdm_vm *vm);
+/** tdm_vm_kill() - this VM cannot go on (an invariant broke): say so once, stop its vCPUs. Any context. */
+__printf(2, 3) void tdm_vm_kill(struct tdm_vm *vm, const char *fmt, ...);
+
+/* vcpu.c */
+int tdm_vcpu_create(struct tdm_vm *vm, u32 id);
+void tdm_vcpu_free(struct tdm_vcpu *vcpu);
+void tdm_vcpu_load(struct tdm_vcpu *vcpu);	/* vcpu->mutex held; preempt notifier; state accessible */
+void tdm_vcpu_unload(struct tdm_vcpu *vcpu);
+void tdm_vcpu_reset(struct tdm_vcpu *vcpu, bool init);	/* power-up or INIT state; vcpu loaded */
+void tdm_vcpu_kick(struct tdm_vcpu *vcpu);	/* any context: out of the guest, and out of HLT */
+void tdm_vcpu_nmi(struct tdm_vcpu *vcpu);	/* any context: one NMI more */
+void tdm_flush_vcpus(struct tdm_vm *vm);	/* tdm_mmu_client */
+struct tdm_vcpu *tdm_vcpu_by_id(struct tdm_vm *vm, u32 id);	/* by APIC ID; RCU-safe, any context */
+
+/* run.c */
+int tdm_run(struct tdm_vcpu *vcpu);		/* KVM_RUN */
+
+/* event.c: what an instruction's emulation or an exit handler raises */
+void tdm_queue_exception(struct tdm_vcpu *vcpu, u8 vector);
+void tdm_queue_exception_error(struct tdm_vcpu *vcpu, u8 vector, u32 error);
+void tdm_queue_exception_payload(struct tdm_vcpu *vcpu, u8 vector, bool has_error, u32 error, u64 payload);
+void tdm_queue_page_fault(struct tdm_vcpu *vcpu, u64 gva, u32 error);
+static inline void tdm_queue_gp(struct tdm_vcpu *vcpu)	{ tdm_queue_exception_error(vcpu, 13, 0); }
+static inline void tdm_queue_ud(struct tdm_vcpu *vcpu)	{ tdm_queue_exception(vcpu, 6); }
+
+/* exit.c */
+int tdm_handle_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit);	/* 1 resume, 0 to the caller, <0 errno */
+bool tdm_fast_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit);	/* IRQs off; true: done, enter again */
+void tdm_skip_insn(struct tdm_vcpu *vcpu, u8 len);	/* RIP += len, shadow and RF cleared, TF -> #DB */
+
+/* emulate.c */
+int tdm_emulate(struct tdm_vcpu *vcpu, const struct tdm_exit *exit);	/* as tdm_handle_exit */
+int tdm_emul_create(struct tdm_vcpu *vcpu);
+void tdm_emul_destroy(struct tdm_vcpu *vcpu);
+
+/* CR/DR writes by the guest or the emulator: 0, or -EINVAL = #GP(0) (arch/x86/cr.c) */
+int tdm_set_cr0(struct tdm_vcpu *vcpu, u64 val);
+int tdm_set_cr3(struct tdm_vcpu *vcpu, u64 val);
+int tdm_set_cr4(struct tdm_vcpu *vcpu, u64 val);
+int tdm_set_cr8(struct tdm_vcpu *vcpu, u64 val);
+int tdm_set_efer(struct tdm_vcpu *vcpu, u64 val);
+int tdm_set_xcr0(struct tdm_vcpu *vcpu, u64 val);
+int tdm_get_dr(struct tdm_vcpu *vcpu, int dr, u64 *val);
+int tdm_set_dr(struct tdm_vcpu *vcpu, int dr, u64 val);
+
+/* ioctl_*.c */
+long tdm_vcpu_state_ioctl(struct tdm_vcpu *vcpu, unsigned int cmd, void __user *arg);	/* -ENOIOCTLCMD: not one of them */
+long tdm_vm_irq_ioctl(struct tdm_vm *vm, unsigned int cmd, void __user *arg);		/* ditto */
+int tdm_check_extension(struct tdm_vm *vm, long ext);	/* vm may be NULL */
+
+/* stats: debugfs.c */
+int tdm_debugfs_init(void);
+void tdm_debugfs_exit(void);
+void tdm_debugfs_vm(struct tdm_vm *vm);
+void tdm_debugfs_vcpu(struct tdm_vcpu *vcpu);
+void tdm_debugfs_vm_gone(struct tdm_vm *vm);
+
+#endif /* TDM_CORE_H */

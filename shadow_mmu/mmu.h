@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The MMU as the core and the engines see it: memslots, guest memory access,
+ * nested faults, invalidation, dirty logging.
+ *
+ * Today there is one builder (EPT, shadow_mmu/ept.c); shadow paging joins it
+ * behind the same functions. Nothing here may call into kmod/ except through
+ * struct tdm_mmu_client.
+ */
+#ifndef TDM_SHADOW_MMU_H
+#define TDM_SHADOW_MMU_H
+
+#include "arch/x86/vcpu.h"
+
+/**
+ * struct tdm_mmu_client - the MMU's upward calls, set once by the core
+ * @flush_vcpus: every vCPU of @vm must drop its guest TLB before it runs guest
+ *		code again; returns only when no vCPU still runs with the old
+ *		translations. Called without mmu lock, may not sleep.
+ */
+struct tdm_mmu_client {
+	void (*flush_vcpus)(struct tdm_vm *vm);
+};
+
+extern const struct tdm_mmu_client *tdm_mmu_client;
+
+/* ---- life ---- */
+int tdm_mmu_vm_init(struct tdm_vm *vm);		/* notifier, root; current->mm == vm->mm */
+void tdm_mmu_vm_release(struct tdm_vm *vm);	/* last user fd closed: unregister notifier, drop all mappings */
+void tdm_mmu_vm_destroy(struct tdm_vm *vm);
+
+/* ---- memslots (shadow_mmu/memslot.c) ---- */
+/**
+ * struct tdm_memslot - one guest-physical range backed by the caller's memory
+ */
+struct tdm_memslot {
+	struct rb_node node;	/* (s) in vm->slots_by_gfn[as_id] */
+	u64 base_gfn;		/* (s) */
+	u64 npages;		/* (s) */
+	unsigned long hva;	/* (s) page aligned */
+	u32 flags;		/* (s) KVM_MEM_* */
+	u16 id;			/* (c) */
+	u16 as_id;		/* (c) 0; 1 = SMM, not offered */
+	unsigned long *dirty;	/* (s) bitmap while KVM_MEM_LOG_DIRTY_PAGES, else NULL */
+};
+
+int tdm_memslot_set(struct tdm_vm *vm, const struct kvm_userspace_memory_region *r); /* KVM_SET_USER_MEMORY_REGION */
+int tdm_dirty_log_get(struct tdm_vm *vm, struct kvm_dirty_log *log);	/* KVM_GET_DIRTY_LOG */
+int tdm_dirty_log_clear(struct tdm_vm *vm, struct kvm_clear_dirty_log *log); /* KVM_CLEAR_DIRTY_LOG */
+struct tdm_memslot *tdm_memslot_find(struct tdm_vm *vm, u64 gfn);	/* slots_sem held */
+
+/* ---- guest-physical access; current->mm == vm->mm, may sleep; takes slots_sem ---- */
+int tdm_read_gpa(struct tdm_vm *vm, u64 gpa, void *buf, size_t len);		/* 0, -EFAULT (no slot, unmapped) */
+int tdm_write_gpa(struct tdm_vm *vm, u64 gpa, const void *buf, size_t len);	/* 0, -EFAULT, -EROFS; marks dirty */
+/* atomic compare and exchange, len 1,2,4,8,16, not crossing a page; 0 done, -EAGAIN: *old has the present value */
+int tdm_cmpxchg_gpa(struct tdm_vm *vm, u64 gpa, void *old, const void *new, size_t len);
+bool tdm_gpa_is_ram(struct tdm_vm *vm, u64 gpa, bool write);	/* a slot backs it (and it may be written) */
+
+/* ---- guest page tables (arch/x86/paging.c): all modes ---- */
+/** struct tdm_page_fault - what the guest's #PF would say */
+struct tdm_page_fault {
+	u64 gva;
+	u32 error;	/* PFERR_*: P, W, U, RSVD, I/D, PK */
+};
+/*
+ * Guest-linear to guest-physical with exact permission checks; sets A/D bits in
+ * the guest's tables atomically as hardware would (unless TDM_WALK_NO_AD).
+ * access: TDM_ACCESS_* (USER = CPL 3 or implied); 0, -EFAULT (*pf filled; inject #PF), -EIO (table outside memory:
+ * hardware would read all ones/abort; handled as #PF of reserved bits or not-present, say which in paging.c)
+ */
+#define TDM_WALK_NO_AD	(1u << 16)
+#define TDM_WALK_IMPLICIT (1u << 17)	/* implicit supervisor access: ignores CPL and EFLAGS.AC */
+int tdm_gva_to_gpa(struct tdm_vcpu *vcpu, u64 gva, u32 access, u64 *gpa, struct tdm_page_fault *pf);
+int tdm_load_pdptrs(struct tdm_vcpu *vcpu, u64 cr3);	/* PAE: 0 or -EINVAL (reserved bits: #GP), fills st.pdptr */
+
+/* ---- faults and roots ---- */
+enum tdm_mmu_result {
+	TDM_MMU_RESUME,		/* mapped (or lost a race): enter again */
+	TDM_MMU_MMIO,		/* no memslot, or a write to a read-only one: emulate */
+};
+int tdm_mmu_fault(struct tdm_vcpu *vcpu, u64 gpa, u32 access);	/* tdm_mmu_result or -errno (-EFAULT, -EHWPOISON, -ENOMEM, -EINTR) */
+u64 tdm_mmu_eptp(struct tdm_vm *vm);	/* EPTP for the VMCS; features as the CPU has them */
+void tdm_mmu_audit(struct tdm_vm *vm);	/* debug walk: every leaf against slots and host mapping; WARN_ONCE on a lie */
+
+/* CPU facts the EPT builder needs; filled by arch/x86/vmx at probe */
+struct tdm_ept_caps { bool ad_bits, page_2m, page_1g, exec_only, wb; u8 levels; };
+extern struct tdm_ept_caps tdm_ept_caps;
+
+#endif /* TDM_SHADOW_MMU_H */
