@@ -10,6 +10,9 @@
 
 #include "arch/x86/vcpu.h"
 
+#define TDM_RUN_PAGES	2	/* struct kvm_run, then the port I/O data page */
+#define TDM_MCG_CAP_SUPPORTED ((1ull << 8) | (1ull << 24))	/* MCG_CTL_P, MCG_SER_P; as KVM */
+
 /* vm.c */
 int tdm_vm_create_fd(unsigned long type);
 void tdm_vm_put(struct tdm_vm *vm);
@@ -17,6 +20,8 @@ void tdm_vm_put(struct tdm_vm *vm);
 __printf(2, 3) void tdm_vm_kill(struct tdm_vm *vm, const char *fmt, ...);
 
 /* vcpu.c */
+int tdm_vcpu_init(void);	/* module load */
+void tdm_vcpu_exit(void);
 int tdm_vcpu_create(struct tdm_vm *vm, u32 id);
 void tdm_vcpu_free(struct tdm_vcpu *vcpu);
 void tdm_vcpu_load(struct tdm_vcpu *vcpu);	/* vcpu->mutex held; preempt notifier; state accessible */

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Registry of engines, and which one a VM gets.
+ *
+ * An engine's hardware is taken (get) with the first VM that uses it and given
+ * back (put) with the last; a VM holds exactly one get. The reason why an
+ * engine cannot run goes to the kernel log once per attempt, and to whoever
+ * asks with TDM_ENGINE_INFO.
+ */
+#include <linux/kernel.h>
+#include <linux/string.h>
+
+#include "kmod/core.h"
+#include "kmod/engine.h"
+
+/* By preference: what TDM_ENGINE_AUTO tries first comes first. */
+static const struct tdm_engine_ops *const engines[] = {
+	&tdm_vmx_ops,
+};
+
+static const struct tdm_engine_ops *engine_by_id(u32 id)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(engines); i++)
+		if (engines[i]->id == id)
+			return engines[i];
+	return NULL;
+}
+
+int tdm_engine_query(struct tdm_engine_info *info)
+{
+	const struct tdm_engine_ops *ops;
+	struct tdm_why why = { };
+
+	if (info->engine != TDM_ENGINE_VMX && info->engine != TDM_ENGINE_BT)
+		return -EINVAL;
+	memset(info->why, 0, sizeof(info->why));
+	info->mmu_modes = 0;
+	ops = engine_by_id(info->engine);
+	if (!ops) {
+		info->error = EOPNOTSUPP;
+		strscpy(info->why, "this build of tandem.ko does not have that engine yet", sizeof(info->why));
+		return 0;
+	}
+	info->error = -ops->probe(&why);
+	strscpy(info->why, why.text, sizeof(info->why));
+	if (!info->error)
+		info->mmu_modes = 1u << TDM_MMU_EPT;
+	return 0;
+}
+
+int tdm_engine_any(void)
+{
+	struct tdm_why why = { };
+	int i, r, first = -ENODEV;
+
+	for (i = 0; i < ARRAY_SIZE(engines); i++) {
+		r = engines[i]->probe(&why);
+		if (!r)
+			return 0;
+		if (!i)
+			first = r;
+		pr_info_ratelimited("tandem: engine %s: %s\n", engines[i]->name, why.text);
+	}
+	return first;
+}
+
+static int engine_take(struct tdm_vm *vm, const struct tdm_engine_ops *ops)
+{
+	struct tdm_why why = { };
+	int r;
+
+	r = ops->get(&why);
+	if (r) {
+		pr_info_ratelimited("tandem: engine %s: %s\n", ops->name, why.text);
+		return r;
+	}
+	vm->ops = ops;
+	r = ops->vm_init(vm);
+	if (r) {
+		vm->ops = NULL;
+		ops->put();
+		return r;
+	}
+	vm->engine_ready = true;
+	return 0;
+}
+
+int tdm_engine_set(struct tdm_vm *vm, const struct tdm_engine_config *cfg)
+{
+	const struct tdm_engine_ops *ops = NULL;
+	int i;
+
+	lockdep_assert_held(&vm->lock);
+	if (cfg->flags || cfg->pad || cfg->engine > TDM_ENGINE_BT ||
+	    cfg->mmu > TDM_MMU_SHADOW)
+		return -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(cfg->reserved); i++)
+		if (cfg->reserved[i])
+			return -EINVAL;
+	if (vm->created_vcpus)
+		return -EBUSY;
+	if (cfg->mmu == TDM_MMU_SHADOW)
+		return -EOPNOTSUPP;
+	if (cfg->engine != TDM_ENGINE_AUTO) {
+		ops = engine_by_id(cfg->engine);
+		if (!ops)
+			return -EOPNOTSUPP;
+	}
+	if (vm->engine_ready && ops != vm->ops)
+		tdm_engine_release(vm);
+	vm->engine_id = cfg->engine;
+	vm->mmu_mode = TDM_MMU_MODE_EPT;
+	if (ops && !vm->engine_ready)
+		return engine_take(vm, ops);
+	return 0;
+}
+
+int tdm_engine_acquire(struct tdm_vm *vm)
+{
+	int i, r = -ENODEV;
+
+	lockdep_assert_held(&vm->lock);
+	if (vm->engine_ready)
+		return 0;
+	for (i = 0; i < ARRAY_SIZE(engines); i++) {
+		r = engine_take(vm, engines[i]);
+		if (!r)
+			break;
+	}
+	return r;
+}
+
+void tdm_engine_release(struct tdm_vm *vm)
+{
+	if (!vm->engine_ready)
+		return;
+	vm->ops->vm_destroy(vm);
+	vm->ops->put();
+	vm->ops = NULL;
+	vm->engine_ready = false;
+}
