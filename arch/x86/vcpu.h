@@ -86,6 +86,7 @@ enum tdm_req {
 	TDM_REQ_TRIPLE_FAULT,
 	TDM_REQ_CLOCK,		/* TSC offset or clock changed */
 	TDM_REQ_VM_DEAD,
+	TDM_REQ_NMI,		/* nmi_queued went up */
 	TDM_REQ_UNBLOCK,	/* leave HLT */
 	TDM_NR_REQS
 };
@@ -98,6 +99,7 @@ struct tdm_vcpu {
 	u32 valid;			/* (v) TDM_ST_* fresh in canonical state */
 	u32 dirty;			/* (v) TDM_ST_* newer than the engine's */
 	unsigned long requests;		/* (a) BIT(enum tdm_req) */
+	u32 windows;			/* (v) TDM_WINDOW_* last asked of the engine */
 	int mode;			/* (a) enum tdm_vcpu_mode, see tdm_vcpu_kick() */
 	int cpu;			/* CPU it is loaded on, -1 */
 	struct tdm_vm *vm;		/* (c) */
@@ -125,6 +127,7 @@ struct tdm_vcpu {
 	struct rcuwait wait;		/* HLT sleep */
 	u8 sipi_vector;			/* (a) */
 	unsigned long apic_events;	/* (a) TDM_APIC_EV_*: INIT, SIPI latched */
+	atomic_t nmi_queued;		/* (a) NMIs sent and not yet seen by ev */
 	bool in_ioctl_io;		/* (v) userspace owes us an I/O completion */
 	int (*complete_userspace)(struct tdm_vcpu *vcpu); /* (v) */
 	sigset_t sigset;		/* (v) */
