@@ -54,6 +54,11 @@ def vmlinuz(series, flavour="amd64"):
         "vmlinuz-" + release(series, flavour))
 
 
+def modules(series, flavour="amd64"):
+    """Path of lib/modules/RELEASE of the image package."""
+    return image(series, flavour) / "lib/modules" / release(series, flavour)
+
+
 def _rewrite(path, old, new):
     text = path.read_text()
     if old not in text:

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Bochs as the machine: the strict one, with VMX and EPT."""
+from . import artefacts, directboot
+
+DEFAULT_CPU = "corei7_haswell_4770"
+# No RDRAND: nothing in a run depends on the outside.
+COUNTING_CPU = "corei7_sandy_bridge_2600k"
+# Emulated instructions per guest second. It sets only how fast guest time
+# passes; near what the emulator reaches, time-outs in the guest keep their
+# meaning.
+IPS = 50_000_000
+# Seconds since 1970 at power-on, the same in each run.
+POWER_ON = 946684800
+MEMORY_MAX = 2048
+
+KERNEL_OPTIONS = ("reboot=t",)
+
+_BOCHSRC = """\
+config_interface: textconfig
+display_library: {display}
+memory: guest={memory}, host={memory}
+romimage: file={bios}
+vgaromimage: file={directory}/rom.bin
+optramimage1: file={directory}/blob.bin, address={blob_address:#x}
+cpu: model={cpu}, count={smp}, ips={ips}, reset_on_triple_fault=0, msrs={msrs}
+clock: sync={sync}, time0={power_on}
+vga: realtime=0
+com1: enabled=1, {console}
+port_e9_hack: enabled=1
+ata0: enabled=0
+ata1: enabled=0
+floppy_bootsig_check: disabled=1
+log: {directory}/bochs.log
+panic: action=fatal
+error: action=report
+info: action=report
+debug: action=ignore
+"""
+
+
+def _console(setup):
+    if setup.terminal:
+        return f"mode=term, dev={setup.terminal}"
+    return f"mode=file, dev={setup.directory}/console.txt"
+
+
+def command(setup):
+    """Prepare SETUP's directory; (argv, environment) that start the machine."""
+    if setup.memory > MEMORY_MAX:
+        raise artefacts.cache.Failure(
+            f"Bochs has at most {MEMORY_MAX} MB of memory")
+    old = setup.emulator == "bochs2.7"
+    address = directboot.prepare(setup.directory, setup.memory, setup.image,
+                                 setup.header, setup.command_line,
+                                 setup.initrd)
+    text = _BOCHSRC.format(
+        display="term" if old else "nogui", memory=setup.memory,
+        bios=artefacts.bios(), directory=setup.directory,
+        blob_address=address, cpu=setup.cpu, smp=setup.smp, ips=IPS,
+        msrs=artefacts.LAB / "boot/msrs.def",
+        sync="slowdown" if setup.terminal else "none",
+        power_on=POWER_ON, console=_console(setup))
+    if old:
+        text += "sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy\n"
+    (setup.directory / "bochsrc").write_text(text)
+    argv = ["bochs-bin" if old else str(artefacts.bochs3()), "-q", "-f",
+            str(setup.directory / "bochsrc")]
+    if old:
+        (setup.directory / "rc").write_text("c\nq\n")
+        argv += ["-rc", str(setup.directory / "rc")]
+    return argv, {"TERM": "vt100"}

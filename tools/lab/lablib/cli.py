@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line of the lab."""
+import argparse
+import os
+import sys
+
+from deplib import cache, kernel
+
+from . import artefacts, machine, session
+
+
+def _machine_options(parser):
+    parser.add_argument("--machine", choices=("vmx", "bt", "svm"),
+                        default="vmx",
+                        help="vmx: Bochs with VMX and EPT; bt: QEMU without "
+                        "virtualisation; svm: QEMU with AMD's (default: vmx)")
+    parser.add_argument("--emulator", choices=machine.EMULATORS)
+    parser.add_argument("--cpu", metavar="MODEL",
+                        help="the emulator's CPU model")
+    parser.add_argument("--smp", type=int, default=1, metavar="N")
+    parser.add_argument("--mem", type=int, metavar="MB")
+    parser.add_argument("--count", action="store_true",
+                        help="counting mode: the TSC counts instructions and "
+                        "a run repeats exactly")
+    parser.add_argument("--timeout", type=float, metavar="S")
+    parser.add_argument("--keep", action="store_true",
+                        help="keep the run's directory and say where it is")
+
+
+def _host_options(parser):
+    parser.add_argument("--kernel", choices=tuple(kernel.SUITES),
+                        default="6.1", help="the host's kernel")
+    parser.add_argument("--file", action="append", default=[],
+                        metavar="HOSTPATH[:GUESTPATH]",
+                        help="copy a file or directory to /root or GUESTPATH")
+    parser.add_argument("--module", metavar="PATH",
+                        help="load this instead of build/tandem-KERNEL.ko")
+    parser.add_argument("--no-module", action="store_true")
+    parser.add_argument("--module-args", metavar="ARGS")
+    parser.add_argument("--append", action="append", default=[],
+                        metavar="ARGS", help="more host kernel options")
+    parser.add_argument("--kaslr", action="store_true",
+                        help="boot through the decompressor, with KASLR (slow)")
+    parser.add_argument("--console", action="store_true",
+                        help="show the host's console on failure of the command")
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="lab", description="Emulated host machines to run Tandem in.")
+    commands = parser.add_subparsers(dest="action", required=True)
+
+    run = commands.add_parser("run", help="boot a host and run a command in it")
+    _machine_options(run)
+    _host_options(run)
+    run.add_argument("command", nargs="+", metavar="COMMAND")
+
+    path = commands.add_parser("path", help="print the path of an artefact",
+                               description="NAME is one of: "
+                               + ", ".join(artefacts.NAMES))
+    path.add_argument("name", choices=tuple(artefacts.NAMES), metavar="NAME",
+                      nargs="+")
+    return parser.parse_args(arguments)
+
+
+def _path(options):
+    for name in options.name:
+        print(artefacts.NAMES[name]())
+    return 0
+
+
+def main():
+    options = parse(sys.argv[1:])
+    actions = {"run": session.run, "path": _path}
+    try:
+        return actions[options.action](options)
+    except cache.Failure as failure:
+        print(f"lab: {failure}", file=sys.stderr)
+        return 125
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141

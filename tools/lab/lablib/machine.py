@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The machines by name, and what a machine is told to start."""
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deplib import kernel
+from deplib.cache import Failure
+
+from . import artefacts, bochs, qemu
+from .vmlinux import BzImage
+
+EMULATORS = ("bochs3", "bochs2.7", "qemu")
+DEFAULT_EMULATOR = {"vmx": "bochs3", "bt": "qemu", "svm": "qemu"}
+DEFAULT_MEMORY = {"vmx": 512, "bt": 512, "svm": 1024}
+DEFAULT_TIMEOUT = {"vmx": 120, "bt": 60, "svm": 90}
+
+
+@dataclass
+class Setup:
+    """One machine to start; filled by the caller, read by bochs and qemu."""
+    machine: str
+    emulator: str
+    directory: Path
+    cpu: str
+    smp: int
+    memory: int                 # MiB
+    counting: bool
+    command_line: str = ""
+    initrd: list = field(default_factory=list)
+    kernel: Path = None         # what QEMU loads: ELF or bzImage
+    image: object = None        # what Bochs is given: vmlinux.Image
+    header: bytes = b""         # setup header, for Bochs
+    terminal: str = ""          # device of the console, else a file
+    gdb_port: int = 0
+
+    @property
+    def backend(self):
+        return qemu if self.emulator == "qemu" else bochs
+
+    def load_linux(self, bzimage, packed):
+        """Take BZIMAGE as kernel; PACKED goes by its own decompressor."""
+        if self.emulator == "qemu":
+            self.kernel = bzimage if packed else artefacts.elf_kernel(bzimage)
+            return
+        opened = BzImage(bzimage)
+        self.header = opened.header()
+        self.image = opened.packed() if packed \
+            else artefacts.flat_kernel(bzimage)
+
+    def command(self):
+        return self.backend.command(self)
+
+
+def default_cpu(machine, emulator, counting):
+    if emulator == "qemu":
+        return qemu.DEFAULT_CPU.get(machine, "max,-svm,-la57")
+    return bochs.COUNTING_CPU if counting else bochs.DEFAULT_CPU
+
+
+def setup(options, directory):
+    """Setup for parsed OPTIONS (see cli.py), artefacts for it in DIRECTORY."""
+    emulator = options.emulator or DEFAULT_EMULATOR[options.machine]
+    if options.machine == "vmx" and emulator == "qemu":
+        raise Failure("QEMU's TCG has no VMX; use --machine bt or svm")
+    if options.machine == "svm" and emulator != "qemu":
+        raise Failure("Bochs' models here have no SVM; use --emulator qemu")
+    return Setup(
+        machine=options.machine, emulator=emulator, directory=directory,
+        cpu=options.cpu or default_cpu(options.machine, emulator,
+                                       options.count),
+        smp=options.smp, counting=options.count,
+        memory=options.mem or DEFAULT_MEMORY[options.machine])
+
+
+def host_kernel(series):
+    return kernel.vmlinuz(series)
