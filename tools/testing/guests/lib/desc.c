@@ -110,10 +110,18 @@ void load_idt(const struct dtr *d)
 	asm volatile("lidt %0" : : "m"(*d) : "memory");
 }
 
+/* All legacy interrupt lines masked until a test wants one. */
+static void mask_pics(void)
+{
+	outb(0x21, 0xff);
+	outb(0xa1, 0xff);
+}
+
 void desc_init(void)
 {
 	int i;
 
+	mask_pics();
 	for (i = 0; i < 256; i++) {
 		set_idt_default(i);
 		set_idt32_default(i);

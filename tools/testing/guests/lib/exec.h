@@ -120,36 +120,28 @@ struct snip {
 	u64 start, at, after, end;
 };
 
-#define SNIP_MODE(code, pre, insn, post) ({				\
+/*
+ * Two statements: only a basic asm takes the text without doubling each %.
+ * Volatile asms keep their order, so the numeric labels are the right ones.
+ */
+#define SNIP_IN(section, code, pre, insn, post) ({			\
 	struct snip _s;							\
 									\
-	asm volatile(".pushsection .snip, \"ax\", @progbits\n"		\
+	asm volatile(".pushsection " section ", \"ax\", @progbits\n"	\
 		     code "\n661:\n" pre "\n662:\n" insn "\n663:\n"	\
 		     post "\n664: int $0x81\n"				\
-		     ".code64\n .popsection\n"				\
-		     "mov $661b, %k0\n mov $662b, %k1\n"		\
+		     ".code64\n .popsection\n");			\
+	asm volatile("mov $661b, %k0\n mov $662b, %k1\n"		\
 		     "mov $663b, %k2\n mov $664b, %k3\n"		\
 		     : "=r"(_s.start), "=r"(_s.at), "=r"(_s.after),	\
 		       "=r"(_s.end));					\
 	_s; })
 
 /* SNIP(set-up, instruction under test, what follows it). */
-#define SNIP(pre, insn, post) SNIP_MODE(".code64", pre, insn, post)
-#define SNIP32(pre, insn, post) SNIP_MODE(".code32", pre, insn, post)
-
+#define SNIP(pre, insn, post) SNIP_IN(".snip", ".code64", pre, insn, post)
+#define SNIP32(pre, insn, post) SNIP_IN(".snip", ".code32", pre, insn, post)
 /* Code for real mode and 16-bit segments lies below 64 KiB. */
-#define SNIP16(pre, insn, post) ({					\
-	struct snip _s;							\
-									\
-	asm volatile(".pushsection .low, \"ax\", @progbits\n"		\
-		     ".code16\n661:\n" pre "\n662:\n" insn "\n663:\n"	\
-		     post "\n664: int $0x81\n"				\
-		     ".code64\n .popsection\n"				\
-		     "mov $661b, %k0\n mov $662b, %k1\n"		\
-		     "mov $663b, %k2\n mov $664b, %k3\n"		\
-		     : "=r"(_s.start), "=r"(_s.at), "=r"(_s.after),	\
-		       "=r"(_s.end));					\
-	_s; })
+#define SNIP16(pre, insn, post) SNIP_IN(".low", ".code16", pre, insn, post)
 
 void exec_init(struct exec *x, const struct snip *s);
 void exec_user(struct exec *x, const struct snip *s);
