@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One step of the emulator: fetch, decode, check, execute, commit or restore.
+ *
+ * Beware: everything a handler changes before the commit must be undone by
+ * restore() when the step is not DONE: that is c->regs, the cached segments,
+ * and nothing else. What ops->set_*() changes cannot be undone, so a handler
+ * calls those last.
+ */
+#include "internal.h"
+
+/* How often a locked instruction that lost a race is run again at once. */
+#define MAX_RACES 64
+
+/**
+ * tdm_emul_init() - set up a context
+ * @c: zeroed context
+ * @ops: the surroundings, valid as long as the context
+ * @priv: for the ops
+ */
+void tdm_emul_init(struct tdm_emul_ctxt *c, const struct tdm_emul_ops *ops,
+		   void *priv)
+{
+	c->ops = ops;
+	c->priv = priv;
+	tdm_emul_reset(c);
+}
+
+/**
+ * tdm_emul_reset() - forget an instruction that waits for userspace
+ * @c: context
+ *
+ * To be called when registers or memory are replaced from outside.
+ */
+void tdm_emul_reset(struct tdm_emul_ctxt *c)
+{
+	c->io_pending = false;
+	c->io_count = 0;
+	c->insn_valid = false;
+}
+
+/**
+ * tdm_emul_io_done() - userspace has done the outstanding access
+ * @c: context after TDM_EMUL_IO
+ * @data: what was read, size (MMIO) or size * count (port) bytes; ignored for
+ *	  writes, where it may be NULL
+ */
+void tdm_emul_io_done(struct tdm_emul_ctxt *c, const void *data)
+{
+	struct tdm_emul_io *io = &c->io[c->io_count - 1];
+
+	if (!c->io_pending)
+		return;
+	c->io_pending = false;
+	if (io->kind == TDM_EMUL_MMIO_READ) {
+		io->data = 0;
+		memcpy(&io->data, data, min_t(unsigned int, io->size, 8));
+	} else if (io->kind == TDM_EMUL_PIO_IN) {
+		memcpy(c->pio_data, data,
+		       min_t(unsigned int, io->size * io->count,
+			     TDM_EMUL_PIO_BYTES));
+	}
+}
+
+/**
+ * tdm_emul_fault() - say which exception an op raises
+ * @c: context
+ * @vector: exception vector
+ * @has_error: it pushes an error code (suppressed in real mode)
+ * @error: error code
+ * @address: CR2 for #PF
+ *
+ * Return: TDM_EMUL_FAULT, to be returned by the op.
+ */
+int tdm_emul_fault(struct tdm_emul_ctxt *c, u8 vector, bool has_error,
+		   u32 error, u64 address)
+{
+	c->event = (struct tdm_emul_event) {
+		.vector = vector,
+		.type = TDM_EMUL_EXC,
+		.has_error = has_error && emul_prot(c),
+		.error = error,
+		.address = address,
+	};
+	return TDM_EMUL_FAULT;
+}
+
+/* An exception without error code. */
+int emul_exc(struct tdm_emul_ctxt *c, u8 vector)
+{
+	return tdm_emul_fault(c, vector, false, 0, 0);
+}
+
+/* An exception with error code. */
+int emul_exc_err(struct tdm_emul_ctxt *c, u8 vector, u32 error)
+{
+	return tdm_emul_fault(c, vector, true, error, 0);
+}
+
+/**
+ * emul_checkpoint() - an iteration of a REP instruction is complete
+ * @c: context
+ *
+ * A fault in a later iteration restores to here; device accesses up to here
+ * are done for good.
+ */
+void emul_checkpoint(struct tdm_emul_ctxt *c)
+{
+	c->saved = c->regs;
+	c->io_count = 0;
+	c->io_pos = 0;
+	c->mem_valid = false;
+}
+
+static u8 current_mode(struct tdm_emul_ctxt *c)
+{
+	u32 ar;
+
+	if (emul_real_segs(c))
+		return TDM_MODE_REAL;
+	ar = emul_seg(c, TDM_SEG_CS)->ar;
+	if (emul_lma(c) && (ar & TDM_AR_L))
+		return TDM_MODE_LONG64;
+	return ar & TDM_AR_DB ? TDM_MODE_PROT32 : TDM_MODE_PROT16;
+}
+
+/* Fetch up to @want code bytes behind those there are; stops at a page end. */
+static int fetch_more(struct tdm_emul_ctxt *c, unsigned int *have)
+{
+	unsigned int n = TDM_INSN_MAX_LEN - *have;
+	u64 ip = c->regs.rip + *have;
+	unsigned int page_left;
+	u64 lin;
+	int rc;
+
+	if (!emul_long64(c)) {
+		u32 limit = emul_seg(c, TDM_SEG_CS)->limit;
+
+		ip = (u32)ip;
+		if (ip <= limit)
+			n = min_t(u64, n, limit - ip + 1);
+	}
+	rc = emul_linear(c, TDM_SEG_CS, ip, 1, TDM_ACC_FETCH, &lin);
+	if (rc)
+		return rc;
+	page_left = 4096 - (lin & 4095);
+	n = min_t(unsigned int, n, page_left);
+	rc = emul_read_lin(c, lin, c->fetch + *have, n, TDM_ACC_FETCH);
+	*have += n;
+	return rc;
+}
+
+static bool still_decoded(const struct tdm_emul_ctxt *c, unsigned int have)
+{
+	return c->insn_valid && c->insn.mode == c->mode &&
+	       have >= c->insn.len &&
+	       !memcmp(c->fetch, c->insn.bytes, c->insn.len);
+}
+
+static int fetch_decode(struct tdm_emul_ctxt *c)
+{
+	unsigned int have = 0;
+	int rc;
+
+	do {
+		rc = fetch_more(c, &have);
+		/* Code in a device: its reads are nobody's to replay. */
+		if (rc == TDM_EMUL_IO || c->io_count)
+			rc = TDM_EMUL_UNHANDLED;
+		if (rc)
+			return rc;
+		if (still_decoded(c, have))
+			return TDM_EMUL_DONE;
+		c->insn_valid = false;
+		rc = tdm_insn_decode(&c->insn, c->fetch, have, c->mode);
+	} while (rc == -E2BIG && have < TDM_INSN_MAX_LEN);
+
+	if (rc == -E2BIG)
+		return emul_gp(c, 0);
+	if (rc)
+		return emul_ud(c);
+	c->insn_valid = true;
+	return TDM_EMUL_DONE;
+}
+
+/* State of the vector units that makes an instruction #UD or #NM. */
+static int check_vector_state(struct tdm_emul_ctxt *c, unsigned int flags)
+{
+	if (flags & OP_VEX) {
+		u64 xcr0 = 0;
+
+		if (emul_real_segs(c) || !(c->cr4 & X86_CR4_OSXSAVE) ||
+		    c->ops->get_xcr(c, 0, &xcr0) || (xcr0 & 6) != 6)
+			return emul_ud(c);
+	} else if (flags & OP_LEGACY_SSE) {
+		if ((c->cr0 & X86_CR0_EM) || !(c->cr4 & X86_CR4_OSFXSR))
+			return emul_ud(c);
+	}
+	if (c->cr0 & X86_CR0_TS)
+		return emul_exc(c, EMUL_NM);
+	return TDM_EMUL_DONE;
+}
+
+static int execute(struct tdm_emul_ctxt *c)
+{
+	const struct tdm_emul_op *op = emul_lookup(&c->insn);
+	int rc;
+
+	if (!op)
+		return TDM_EMUL_UNHANDLED;
+	if ((op->feature & c->features) != op->feature)
+		return emul_ud(c);
+	if ((op->flags & OP_PROT) && emul_real_segs(c))
+		return emul_ud(c);
+	if ((op->flags & OP_CPL0) && emul_cpl(c))
+		return emul_gp(c, 0);
+	if (op->flags & (OP_LEGACY_SSE | OP_VEX)) {
+		rc = check_vector_state(c, op->flags);
+		if (rc)
+			return rc;
+	}
+	c->op = op;
+	return op->fn(c);
+}
+
+static void begin(struct tdm_emul_ctxt *c)
+{
+	c->saved = c->regs;
+	c->seg_dirty = 0;
+	c->io_pos = 0;
+	c->mem_valid = false;
+	c->keep_rf = false;
+	c->no_trap = false;
+	c->rep_more = false;
+	c->new_shadow = 0;
+	c->trap_dr6 = 0;
+	c->next_rip = c->regs.rip + c->insn.len;
+	if (!emul_long64(c))
+		c->next_rip = (u32)c->next_rip;
+}
+
+static void commit(struct tdm_emul_ctxt *c)
+{
+	bool stepping = c->saved.rflags & X86_EFLAGS_TF;
+	unsigned int seg;
+
+	for (seg = 0; seg < TDM_NR_SEGS; seg++)
+		if (c->seg_dirty & (1u << seg))
+			c->ops->set_segment(c, seg, &c->seg[seg]);
+
+	if (!c->rep_more)
+		c->regs.rip = c->next_rip;
+	if (!c->keep_rf)
+		c->regs.rflags &= ~(u64)X86_EFLAGS_RF;
+	c->regs.rflags |= X86_EFLAGS_FIXED;
+	if (stepping && !c->no_trap)
+		c->trap_dr6 |= TDM_EMUL_DR6_BS;
+	c->int_shadow = c->new_shadow;
+	c->io_count = 0;
+	c->nr_emulated++;
+}
+
+static void restore(struct tdm_emul_ctxt *c, int rc)
+{
+	c->regs = c->saved;
+	c->io_rip = c->regs.rip;
+	if (rc == TDM_EMUL_FAULT || rc == TDM_EMUL_UNHANDLED)
+		c->io_count = 0;
+}
+
+static int run(struct tdm_emul_ctxt *c)
+{
+	unsigned int races = 0;
+	int rc;
+
+	for (;;) {
+		begin(c);
+		rc = execute(c);
+		if (rc != TDM_EMUL_RACED)
+			return rc;
+		if (++races == MAX_RACES)
+			return TDM_EMUL_RETRY;
+		c->regs = c->saved;
+		c->seg_valid &= ~c->seg_dirty;
+	}
+}
+
+/**
+ * tdm_emul_step() - emulate one instruction
+ * @c: context with its inputs filled in, see the top of emul.h
+ *
+ * Return: DONE, FAULT, IO, RETRY or UNHANDLED.
+ */
+int tdm_emul_step(struct tdm_emul_ctxt *c)
+{
+	int rc;
+
+	if (c->io_pending)
+		return TDM_EMUL_IO;
+
+	c->seg_valid = 0;
+	c->cpl_valid = false;
+	c->mode = current_mode(c);
+	begin(c);
+	/* With accesses on the log, the same instruction goes on. */
+	if (!c->io_count || c->io_rip != c->regs.rip || !c->insn_valid ||
+	    c->insn.mode != c->mode) {
+		c->io_count = 0;
+		rc = fetch_decode(c);
+		if (rc) {
+			restore(c, rc);
+			return rc;
+		}
+	}
+
+	rc = run(c);
+	if (rc == TDM_EMUL_DONE)
+		commit(c);
+	else
+		restore(c, rc);
+	return rc;
+}

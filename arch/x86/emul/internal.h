@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the emulator share. Nothing outside arch/x86/emul/
+ * includes this.
+ *
+ * Conventions: functions return enum tdm_emul_rc as int; 0 is success, so
+ * `if (rc) return rc;` passes faults and I/O up. Handlers work on c->regs
+ * directly: emul.c restores it unless the step is DONE, so a handler may write
+ * flags and registers before its last access that can fault, but must not
+ * write memory before a probe has shown that nothing later can fault.
+ */
+#ifndef TDM_EMUL_INTERNAL_H
+#define TDM_EMUL_INTERNAL_H
+
+#include <asm/processor-flags.h>
+
+#include "emul.h"
+
+/* Exception vectors. */
+enum {
+	EMUL_DE = 0, EMUL_DB = 1, EMUL_BP = 3, EMUL_OF = 4, EMUL_BR = 5,
+	EMUL_UD = 6, EMUL_NM = 7, EMUL_DF = 8, EMUL_TS = 10, EMUL_NP = 11,
+	EMUL_SS = 12, EMUL_GP = 13, EMUL_PF = 14, EMUL_AC = 17,
+};
+
+#define EMUL_EFER_SCE	0x001ull
+#define EMUL_EFER_LME	0x100ull
+#define EMUL_EFER_LMA	0x400ull
+
+#define EMUL_ARITH_FLAGS (X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | \
+			  X86_EFLAGS_ZF | X86_EFLAGS_SF | X86_EFLAGS_OF)
+
+typedef int (*emul_fn)(struct tdm_emul_ctxt *c);
+
+/* struct tdm_emul_op.flags */
+#define OP_CPL0		0x01	/* #GP(0) unless CPL is 0 */
+#define OP_PROT		0x02	/* #UD in real and virtual-8086 mode */
+#define OP_LEGACY_SSE	0x04	/* SSE state checks: CR0.EM, CR4.OSFXSR, CR0.TS */
+#define OP_VEX		0x08	/* AVX state checks: CR4.OSXSAVE, XCR0, CR0.TS */
+
+/**
+ * struct tdm_emul_op - how a mnemonic is emulated
+ * @fn: handler; NULL: not emulated
+ * @arg: tells handlers of a family apart
+ * @flags: OP_*, checked before @fn is called
+ * @feature: TDM_EMUL_F_* bits that must all be there, else #UD
+ */
+struct tdm_emul_op {
+	emul_fn fn;
+	u16 arg;
+	u16 flags;
+	u32 feature;
+};
+
+const struct tdm_emul_op *emul_lookup(const struct tdm_insn *insn);
+
+/* ---- small helpers ---- */
+
+static inline u64 emul_mask(unsigned int size)
+{
+	return size >= 8 ? ~0ull : (1ull << (size * 8)) - 1;
+}
+
+static inline u64 emul_sign_bit(unsigned int size)
+{
+	return 1ull << (size * 8 - 1);
+}
+
+static inline s64 emul_sext(u64 v, unsigned int size)
+{
+	unsigned int shift = 64 - size * 8;
+
+	return (s64)(v << shift) >> shift;
+}
+
+static inline bool emul_long64(const struct tdm_emul_ctxt *c)
+{
+	return c->mode == TDM_MODE_LONG64;
+}
+
+static inline bool emul_lma(const struct tdm_emul_ctxt *c)
+{
+	return c->efer & EMUL_EFER_LMA;
+}
+
+static inline bool emul_prot(const struct tdm_emul_ctxt *c)
+{
+	return c->cr0 & X86_CR0_PE;
+}
+
+static inline bool emul_vm86(const struct tdm_emul_ctxt *c)
+{
+	return emul_prot(c) && (c->regs.rflags & X86_EFLAGS_VM);
+}
+
+/* Segments are paragraphs: real or virtual-8086 mode. */
+static inline bool emul_real_segs(const struct tdm_emul_ctxt *c)
+{
+	return !emul_prot(c) || (c->regs.rflags & X86_EFLAGS_VM);
+}
+
+static inline unsigned int emul_iopl(const struct tdm_emul_ctxt *c)
+{
+	return (c->regs.rflags & X86_EFLAGS_IOPL) >> X86_EFLAGS_IOPL_BIT;
+}
+
+/* ---- emul.c: events, commit points ---- */
+int emul_exc(struct tdm_emul_ctxt *c, u8 vector);
+int emul_exc_err(struct tdm_emul_ctxt *c, u8 vector, u32 error);
+
+static inline int emul_ud(struct tdm_emul_ctxt *c)
+{
+	return emul_exc(c, EMUL_UD);
+}
+
+static inline int emul_gp(struct tdm_emul_ctxt *c, u32 error)
+{
+	return emul_exc_err(c, EMUL_GP, error);
+}
+
+void emul_checkpoint(struct tdm_emul_ctxt *c);
+
+/* ---- segment.c ---- */
+struct tdm_segment *emul_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg);
+unsigned int emul_cpl(struct tdm_emul_ctxt *c);
+bool emul_canonical(const struct tdm_emul_ctxt *c, u64 lin);
+int emul_linear(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
+		unsigned int size, unsigned int acc, u64 *lin);
+
+/* ---- memory.c ---- */
+int emul_read_lin(struct tdm_emul_ctxt *c, u64 lin, void *data,
+		  unsigned int size, unsigned int acc);
+int emul_write_lin(struct tdm_emul_ctxt *c, u64 lin, const void *data,
+		   unsigned int size, unsigned int acc);
+int emul_probe_lin(struct tdm_emul_ctxt *c, u64 lin, unsigned int size,
+		   unsigned int acc);
+int emul_cmpxchg_lin(struct tdm_emul_ctxt *c, u64 lin, const void *old,
+		     const void *new, unsigned int size);
+int emul_read_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
+		  void *data, unsigned int size);
+int emul_write_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
+		   const void *data, unsigned int size);
+int emul_device(struct tdm_emul_ctxt *c, const struct tdm_emul_io *want,
+		struct tdm_emul_io **done);
+
+/* ---- operand.c ---- */
+u64 emul_gpr(const struct tdm_emul_ctxt *c, unsigned int reg, unsigned int size);
+void emul_set_gpr(struct tdm_emul_ctxt *c, unsigned int reg, unsigned int size,
+		  u64 val);
+u64 emul_ea(const struct tdm_emul_ctxt *c, const struct tdm_operand *op);
+int emul_get(struct tdm_emul_ctxt *c, unsigned int i, u64 *val);
+int emul_put(struct tdm_emul_ctxt *c, unsigned int i, u64 val);
+int emul_mem_linear(struct tdm_emul_ctxt *c, const struct tdm_operand *op,
+		    unsigned int size, unsigned int acc, u64 *lin);
+unsigned int emul_string_seg(const struct tdm_emul_ctxt *c);
+
+static inline const struct tdm_operand *emul_opnd(const struct tdm_emul_ctxt *c,
+						  unsigned int i)
+{
+	return &c->insn.opnd[i];
+}
+
+/* ---- flags.c ---- */
+u64 emul_add(struct tdm_emul_ctxt *c, u64 a, u64 b, unsigned int carry,
+	     unsigned int size);
+u64 emul_sub(struct tdm_emul_ctxt *c, u64 a, u64 b, unsigned int borrow,
+	     unsigned int size);
+void emul_logic_flags(struct tdm_emul_ctxt *c, u64 res, unsigned int size);
+void emul_szp_flags(struct tdm_emul_ctxt *c, u64 res, unsigned int size);
+bool emul_cond(const struct tdm_emul_ctxt *c, unsigned int cc);
+
+static inline void emul_set_flags(struct tdm_emul_ctxt *c, u64 mask, u64 val)
+{
+	c->regs.rflags = (c->regs.rflags & ~mask) | (val & mask);
+}
+
+static inline void emul_flag(struct tdm_emul_ctxt *c, u64 flag, bool on)
+{
+	emul_set_flags(c, flag, on ? flag : 0);
+}
+
+/* ---- stack.c ---- */
+unsigned int emul_stack_size(struct tdm_emul_ctxt *c);
+int emul_push(struct tdm_emul_ctxt *c, u64 val, unsigned int size);
+int emul_pop(struct tdm_emul_ctxt *c, u64 *val, unsigned int size);
+
+/* ---- segload.c ---- */
+int emul_load_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg, u16 sel);
+
+/* ---- op_io.c ---- */
+int emul_check_io(struct tdm_emul_ctxt *c, u16 port, unsigned int size);
+
+/* ---- handlers, one family a file ---- */
+#define EMUL_HANDLERS(X)						\
+	X(alu) X(unary) X(test) X(cmpxchg) X(xadd)			\
+	X(mov) X(movzx) X(movsx) X(lea) X(xchg) X(bswap) X(movbe)	\
+	X(cmov) X(setcc) X(nop) X(mov_seg)				\
+	X(movs) X(cmps) X(stos) X(lods) X(scas) X(movsd) X(cmpsd)	\
+	X(in) X(out) X(ins) X(outs)					\
+	X(push) X(pop) X(pushf) X(popf) X(pusha) X(popa)		\
+	X(bt)								\
+	X(flag) X(cli) X(sti) X(lahf) X(sahf)
+
+#define X(name) int emul_op_ ## name(struct tdm_emul_ctxt *c);
+EMUL_HANDLERS(X)
+#undef X
+
+#endif /* TDM_EMUL_INTERNAL_H */

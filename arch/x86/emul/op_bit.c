@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Bit tests and scans.
+ */
+#include "internal.h"
+#include "table.h"
+
+/*
+ * BT, BTS, BTR, BTC. With a bit offset in a register the memory operand is a
+ * bit string: the offset, signed, selects the element to access.
+ */
+int emul_op_bt(struct tdm_emul_ctxt *c)
+{
+	const struct tdm_operand *op = emul_opnd(c, 0);
+	unsigned int size = op->size, acc = TDM_ACC_READ;
+	u64 v = 0, bit, offset, ea;
+	int rc;
+
+	rc = emul_get(c, 1, &offset);
+	if (rc)
+		return rc;
+	bit = 1ull << (offset & (size * 8 - 1));
+
+	if (op->kind == TDM_OPND_MEM && emul_opnd(c, 1)->kind == TDM_OPND_GPR) {
+		ea = emul_ea(c, op) +
+		     (emul_sext(offset, size) >> (size == 8 ? 6 : size == 4 ? 5 : 4)) *
+		     (s64)size;
+		if (c->op->arg != BT_TEST)
+			acc |= TDM_ACC_WRITE;
+		rc = emul_linear(c, op->seg, ea & emul_mask(c->insn.addrsize),
+				 size, acc, &c->mem_lin);
+		if (!rc)
+			rc = emul_read_lin(c, c->mem_lin, &v, size, acc);
+		c->mem_old[0] = v;
+		c->mem_valid = true;
+	} else {
+		rc = emul_get(c, 0, &v);
+	}
+	if (rc)
+		return rc;
+
+	emul_flag(c, X86_EFLAGS_CF, v & bit);
+	switch (c->op->arg) {
+	case BT_TEST:
+		return TDM_EMUL_DONE;
+	case BT_SET:
+		return emul_put(c, 0, v | bit);
+	case BT_RESET:
+		return emul_put(c, 0, v & ~bit);
+	default:
+		return emul_put(c, 0, v ^ bit);
+	}
+}

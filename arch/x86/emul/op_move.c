@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Data movement between general registers, segment registers and memory.
+ */
+#include "internal.h"
+
+/* MOV except to and from segment, control and debug registers. */
+int emul_op_mov(struct tdm_emul_ctxt *c)
+{
+	u64 v;
+	int rc;
+
+	if (emul_opnd(c, 0)->kind == TDM_OPND_SEG ||
+	    emul_opnd(c, 1)->kind == TDM_OPND_SEG)
+		return emul_op_mov_seg(c);
+	rc = emul_get(c, 1, &v);
+	return rc ? rc : emul_put(c, 0, v);
+}
+
+/* MOVZX */
+int emul_op_movzx(struct tdm_emul_ctxt *c)
+{
+	u64 v;
+	int rc = emul_get(c, 1, &v);
+
+	return rc ? rc : emul_put(c, 0, v);
+}
+
+/* MOVSX, MOVSXD */
+int emul_op_movsx(struct tdm_emul_ctxt *c)
+{
+	u64 v;
+	int rc = emul_get(c, 1, &v);
+
+	return rc ? rc : emul_put(c, 0, emul_sext(v, emul_opnd(c, 1)->size));
+}
+
+/* LEA: no access, no segment */
+int emul_op_lea(struct tdm_emul_ctxt *c)
+{
+	return emul_put(c, 0, emul_ea(c, emul_opnd(c, 1)));
+}
+
+/* XCHG: with memory it is always locked, prefix or not. */
+int emul_op_xchg(struct tdm_emul_ctxt *c)
+{
+	u64 a, b;
+	int rc;
+
+	if (emul_opnd(c, 0)->kind == TDM_OPND_MEM ||
+	    emul_opnd(c, 1)->kind == TDM_OPND_MEM)
+		c->insn.prefixes |= TDM_PFX_LOCK;
+	rc = emul_get(c, 0, &a);
+	if (!rc)
+		rc = emul_get(c, 1, &b);
+	if (!rc)
+		rc = emul_put(c, 0, b);
+	return rc ? rc : emul_put(c, 1, a);
+}
+
+/* BSWAP: undefined for 16 bits, where processors give 0. */
+int emul_op_bswap(struct tdm_emul_ctxt *c)
+{
+	unsigned int size = emul_opnd(c, 0)->size;
+	u64 v;
+	int rc = emul_get(c, 0, &v);
+
+	if (rc)
+		return rc;
+	v = size == 2 ? 0 : __builtin_bswap64(v) >> (64 - size * 8);
+	return emul_put(c, 0, v);
+}
+
+/* MOVBE */
+int emul_op_movbe(struct tdm_emul_ctxt *c)
+{
+	u64 v;
+	int rc = emul_get(c, 1, &v);
+
+	if (rc)
+		return rc;
+	v = __builtin_bswap64(v) >> (64 - emul_opnd(c, 1)->size * 8);
+	return emul_put(c, 0, v);
+}
+
+/*
+ * CMOVcc: the source is read, and may fault, in any case; a 32-bit
+ * destination loses its upper half in any case.
+ */
+int emul_op_cmov(struct tdm_emul_ctxt *c)
+{
+	u64 old, v;
+	int rc;
+
+	rc = emul_get(c, 1, &v);
+	if (!rc)
+		rc = emul_get(c, 0, &old);
+	if (rc)
+		return rc;
+	return emul_put(c, 0, emul_cond(c, c->insn.opcode & 15) ? v : old);
+}
+
+/* SETcc */
+int emul_op_setcc(struct tdm_emul_ctxt *c)
+{
+	return emul_put(c, 0, emul_cond(c, c->insn.opcode & 15));
+}
+
+/* NOP and hints, whose memory operand is never accessed */
+int emul_op_nop(struct tdm_emul_ctxt *c)
+{
+	(void)c;
+	return TDM_EMUL_DONE;
+}
