@@ -66,6 +66,16 @@ def labrun():
     return cache.made(f"guest/labrun-{_source_digest(source)}", make)
 
 
+def no_srand():
+    """A library to preload into Bochs: see emulator/nosrand.c."""
+    source = LAB / "emulator/nosrand.c"
+
+    def make(new):
+        unpack.run("gcc", "-O2", "-Wall", "-shared", "-fPIC", "-o", str(new),
+                   str(source))
+    return cache.made(f"emulators/nosrand-{_source_digest(source)}.so", make)
+
+
 def base_initramfs():
     """The archive that every emulated host starts with."""
     init, program, box = LAB / "guest/init", labrun(), busybox()

@@ -51,10 +51,10 @@ class Setup:
         return self.backend.command(self)
 
 
-def default_cpu(machine, emulator, counting):
+def default_cpu(machine, emulator):
     if emulator == "qemu":
         return qemu.DEFAULT_CPU.get(machine, "max,-svm,-la57")
-    return bochs.COUNTING_CPU if counting else bochs.DEFAULT_CPU
+    return bochs.DEFAULT_CPU
 
 
 def setup(options, directory):
@@ -66,8 +66,7 @@ def setup(options, directory):
         raise Failure("Bochs' models here have no SVM; use --emulator qemu")
     return Setup(
         machine=options.machine, emulator=emulator, directory=directory,
-        cpu=options.cpu or default_cpu(options.machine, emulator,
-                                       options.count),
+        cpu=options.cpu or default_cpu(options.machine, emulator),
         smp=options.smp, counting=options.count,
         memory=options.mem or DEFAULT_MEMORY[options.machine])
 
