@@ -48,6 +48,9 @@ int tdm_handle_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit);	/* 1 resume, 
 bool tdm_fast_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit);	/* IRQs off; true: done, enter again */
 void tdm_skip_insn(struct tdm_vcpu *vcpu, u8 len);	/* RIP += len, shadow and RF cleared, TF -> #DB */
 
+void tdm_insn_done_flags(struct tdm_vcpu *vcpu, u64 before);
+int tdm_internal_error(struct tdm_vcpu *vcpu, u32 suberror, const struct tdm_exit *exit);
+
 /* emulate.c */
 int tdm_emulate(struct tdm_vcpu *vcpu, const struct tdm_exit *exit);	/* as tdm_handle_exit */
 int tdm_emul_create(struct tdm_vcpu *vcpu);
@@ -69,7 +72,7 @@ long tdm_vm_irq_ioctl(struct tdm_vm *vm, unsigned int cmd, void __user *arg);		/
 int tdm_check_extension(struct tdm_vm *vm, long ext);	/* vm may be NULL */
 
 /* stats: debugfs.c */
-int tdm_debugfs_init(void);
+void tdm_debugfs_init(void);
 void tdm_debugfs_exit(void);
 void tdm_debugfs_vm(struct tdm_vm *vm);
 void tdm_debugfs_vcpu(struct tdm_vcpu *vcpu);

@@ -349,7 +349,6 @@ static struct tdm_vcpu *vcpu_alloc(struct tdm_vm *vm, u32 id)
 static void vcpu_free_memory(struct tdm_vcpu *vcpu)
 {
 	tdm_cpuid_free(vcpu);
-	put_pid(rcu_dereference_protected(vcpu->pid, true));
 	free_page((unsigned long)vcpu->pio_data);
 	free_page((unsigned long)vcpu->run);
 	kfree(vcpu);

@@ -16,6 +16,8 @@
 
 #include <linux/types.h>
 
+#include "arch/x86/paging.h"	/* TDM_ACCESS_* */
+
 struct tdm_vm;
 struct tdm_vcpu;
 struct seq_file;
@@ -82,12 +84,6 @@ enum tdm_exit_kind {
 	TDM_NR_EXITS
 };
 
-#define TDM_ACCESS_READ		(1u << 0)
-#define TDM_ACCESS_WRITE	(1u << 1)
-#define TDM_ACCESS_FETCH	(1u << 2)
-#define TDM_ACCESS_USER		(1u << 3)
-#define TDM_ACCESS_PRESENT	(1u << 4)	/* a mapping was there, its rights forbade it */
-
 /**
  * struct tdm_exit - one normalised exit
  * @kind: which of the union's members is valid
@@ -107,6 +103,7 @@ struct tdm_exit {
 			bool in;
 			bool string;	/* INS, OUTS: go to the emulator */
 			bool rep;
+			bool tried;	/* core: no in-kernel device answered */
 		} io;
 		struct {
 			u64 gpa;

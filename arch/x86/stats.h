@@ -16,6 +16,7 @@
 	X(entries,		"entries into the guest")		\
 	X(fast_exits,		"exits handled with interrupts off, without leaving the inner loop") \
 	X(user_exits,		"returns from KVM_RUN to the caller")	\
+	X(user_signals,		"of these, because of a signal or immediate_exit") \
 	X(exit_host_intr,	"exits because of a host interrupt")	\
 	X(exit_nmi,		"exits because of a host NMI")		\
 	X(exit_io,		"port I/O exits")			\
@@ -57,6 +58,9 @@
 	X(mmu_mapped_2m,	"2 MiB guest mappings made")		\
 	X(mmu_mapped_1g,	"1 GiB guest mappings made")		\
 	X(mmu_zapped,		"guest mappings removed")		\
+	X(mmu_mapped_around,	"4 KiB mappings made beside a fault, because the host had the page") \
+	X(mmu_host_faults,	"guest faults for which the host had to find or copy a page") \
+	X(mmu_splits,		"large mappings split for the dirty log")	\
 	X(mmu_retries,		"faults retried because the host changed the mapping meanwhile") \
 	X(mmu_notifier_ranges,	"ranges the host asked to unmap")	\
 	X(remote_flushes,	"TLB flushes asked of all vCPUs")	\

@@ -25,7 +25,7 @@
 struct tdm_lapic;
 struct tdm_cpuid;
 struct tdm_emul;
-struct fpu_guest;
+struct tdm_fpu;
 
 /* ev.int_shadow */
 #define TDM_SHADOW_STI		1u	/* = KVM_X86_SHADOW_INT_STI >> 1, see event.c */
@@ -59,6 +59,7 @@ struct tdm_events {
 /** struct tdm_state - canonical guest state besides the general registers */
 struct tdm_state {
 	u64 cr0, cr2, cr3, cr4, efer;
+	u64 cr8;			/* only without a LAPIC of our own */
 	u64 pdptr[4];			/* PAE page-directory pointers */
 	struct tdm_segment seg[TDM_NR_SEGS];
 	struct tdm_table gdt, idt;
@@ -74,6 +75,8 @@ struct tdm_state {
 	u64 smbase;
 	u64 mtrr_def, mtrr_fixed[11], mtrr_var[16];
 	u64 mcg_status, mcg_ctl, mcg_cap, mce[4 * 32];
+	u64 ucode_rev, platform_info, misc_features, feature_control;
+	u64 power_ctl, arch_caps, smi_count, hwcr;
 };
 
 /* vcpu->requests (bit numbers); set with tdm_request() */
@@ -109,13 +112,14 @@ struct tdm_vcpu {
 	struct tdm_lapic *lapic;	/* (c) NULL without in-kernel LAPIC */
 	struct tdm_events ev;		/* (v) */
 	struct tdm_state st;		/* (v) */
+	struct tdm_exit exit;		/* (v) the exit being handled */
 	u64 stat[TDM_NR_VCPU_STATS];	/* (v) writes */
 
 	/* identity and lifetime */
 	u32 id;				/* (c) vcpu_id, APIC ID */
 	u32 index;			/* (c) creation order */
 	struct mutex mutex;		/* taken by every vCPU ioctl */
-	struct pid __rcu *pid;		/* thread of the last KVM_RUN */
+	bool has_run;			/* (v) KVM_RUN was called: CPUID is fixed */
 	struct preempt_notifier preempt_notifier;
 	bool loaded;			/* (v) preempt notifier registered */
 	int last_cpu;			/* (v) for engine caches; -1 never ran */
@@ -128,14 +132,13 @@ struct tdm_vcpu {
 	u8 sipi_vector;			/* (a) */
 	unsigned long apic_events;	/* (a) TDM_APIC_EV_*: INIT, SIPI latched */
 	atomic_t nmi_queued;		/* (a) NMIs sent and not yet seen by ev */
-	bool in_ioctl_io;		/* (v) userspace owes us an I/O completion */
+	u64 io_rip;			/* (v) RIP of an OUT that went to the caller */
+	bool debug_step_done;		/* (v) the caller's single step is over */
 	int (*complete_userspace)(struct tdm_vcpu *vcpu); /* (v) */
 	sigset_t sigset;		/* (v) */
 	bool sigset_active;
 
-	/* FPU: guest state while not loaded; owned by arch/x86/fpu.c */
-	struct fpu_guest *fpu_storage;	/* (c) */
-	bool fpu_loaded;		/* (v) */
+	struct tdm_fpu *fpu;		/* (c) owned by arch/x86/fpu.c */
 
 	/* emulator context, kmod/emulate.c */
 	struct tdm_emul *emul;		/* (c) */

@@ -1,0 +1,659 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The emulator wired to a vCPU: its ops in terms of canonical state, guest
+ * memory, devices and events, and what becomes of its results.
+ *
+ * Process context, vCPU loaded: the ops sleep (guest memory may be swapped
+ * out). Beware: an access that went to the caller makes the instruction run
+ * again at the next KVM_RUN; arch/x86/emul keeps the log that makes each
+ * access happen once.
+ */
+#include <asm/cpufeature.h>
+#include <asm/trapnr.h>
+#include <linux/slab.h>
+
+#include "arch/x86/compat.h"
+#include "arch/x86/cpuid.h"
+#include "arch/x86/emul/emul.h"
+#include "arch/x86/fpu.h"
+#include "arch/x86/msr.h"
+#include "kmod/core.h"
+#include "kmod/devices/irq.h"
+#include "kmod/iobus.h"
+#include "kmod/trace.h"
+#include "shadow_mmu/mmu.h"
+
+/**
+ * struct tdm_emul - emulator of one vCPU
+ * @c: the emulator's context
+ * @vcpu: (c) its owner
+ * @err: (v) errno of an op that the guest is not to blame for
+ * @halted: (v) the step executed HLT
+ * @features_valid: (v) c.features is computed; CPUID does not change after
+ *		    the first KVM_RUN
+ */
+struct tdm_emul {
+	struct tdm_emul_ctxt c;
+	struct tdm_vcpu *vcpu;
+	int err;
+	bool halted;
+	bool features_valid;
+};
+
+static struct tdm_vcpu *vcpu_of(struct tdm_emul_ctxt *c)
+{
+	return ((struct tdm_emul *)c->priv)->vcpu;
+}
+
+static int gp(struct tdm_emul_ctxt *c)
+{
+	return tdm_emul_fault(c, X86_TRAP_GP, true, 0, 0);
+}
+
+/* ---- memory ---- */
+
+static u32 walk_access(unsigned int acc)
+{
+	u32 w = 0;
+
+	if (acc & TDM_ACC_WRITE)
+		w |= TDM_ACCESS_WRITE;
+	else if (acc & TDM_ACC_FETCH)
+		w |= TDM_ACCESS_FETCH;
+	else
+		w |= TDM_ACCESS_READ;
+	if (acc & TDM_ACC_USER)
+		w |= TDM_ACCESS_USER;
+	if (acc & TDM_ACC_IMPLICIT)
+		w |= TDM_WALK_IMPLICIT;
+	return w;
+}
+
+static int translate(struct tdm_emul_ctxt *c, u64 lin, unsigned int acc, u64 *gpa)
+{
+	struct tdm_emul *e = c->priv;
+	struct tdm_page_fault pf;
+	int r;
+
+	r = tdm_gva_to_gpa(e->vcpu, lin, walk_access(acc), gpa, &pf);
+	if (!r)
+		return TDM_EMUL_DONE;
+	if (r == -EFAULT)
+		return tdm_emul_fault(c, X86_TRAP_PF, true, pf.error, pf.gva);
+	e->err = r;
+	return TDM_EMUL_UNHANDLED;
+}
+
+/* No memslot: a device. A memslot that fails: the caller took its memory away. */
+static int memory_error(struct tdm_emul_ctxt *c, u64 gpa, bool write, int r)
+{
+	struct tdm_emul *e = c->priv;
+
+	if (!tdm_gpa_is_ram(e->vcpu->vm, gpa, write)) {
+		c->mmio_gpa = gpa;
+		return TDM_EMUL_MMIO;
+	}
+	e->err = r;
+	return TDM_EMUL_UNHANDLED;
+}
+
+static int op_read(struct tdm_emul_ctxt *c, u64 lin, void *data,
+		   unsigned int size, unsigned int acc)
+{
+	u64 gpa;
+	int r = translate(c, lin, acc, &gpa);
+
+	if (r != TDM_EMUL_DONE)
+		return r;
+	r = tdm_read_gpa(vcpu_of(c)->vm, gpa, data, size);
+	return r ? memory_error(c, gpa, false, r) : TDM_EMUL_DONE;
+}
+
+static int op_write(struct tdm_emul_ctxt *c, u64 lin, const void *data,
+		    unsigned int size, unsigned int acc)
+{
+	u64 gpa;
+	int r = translate(c, lin, acc, &gpa);
+
+	if (r != TDM_EMUL_DONE)
+		return r;
+	r = tdm_write_gpa(vcpu_of(c)->vm, gpa, data, size);
+	return r ? memory_error(c, gpa, true, r) : TDM_EMUL_DONE;
+}
+
+static int op_probe(struct tdm_emul_ctxt *c, u64 lin, unsigned int size,
+		    unsigned int acc)
+{
+	bool write = acc & TDM_ACC_WRITE;
+	u64 gpa;
+	int r = translate(c, lin, acc, &gpa);
+
+	if (r != TDM_EMUL_DONE)
+		return r;
+	if (tdm_gpa_is_ram(vcpu_of(c)->vm, gpa, write))
+		return TDM_EMUL_DONE;
+	c->mmio_gpa = gpa;
+	return TDM_EMUL_MMIO;
+}
+
+static int op_cmpxchg(struct tdm_emul_ctxt *c, u64 lin, const void *old,
+		      const void *new, unsigned int size, unsigned int acc)
+{
+	u8 expected[16];
+	u64 gpa;
+	int r = translate(c, lin, acc, &gpa);
+
+	if (r != TDM_EMUL_DONE)
+		return r;
+	memcpy(expected, old, size);
+	r = tdm_cmpxchg_gpa(vcpu_of(c)->vm, gpa, expected, new, size);
+	if (r == -EAGAIN)
+		return TDM_EMUL_RACED;
+	return r ? memory_error(c, gpa, true, r) : TDM_EMUL_DONE;
+}
+
+/* ---- devices ---- */
+
+static int op_mmio(struct tdm_emul_ctxt *c, struct tdm_emul_io *io)
+{
+	struct tdm_vcpu *vcpu = vcpu_of(c);
+	bool write = io->kind == TDM_EMUL_MMIO_WRITE;
+	int r;
+
+	if (write)
+		r = tdm_iobus_write(vcpu, TDM_BUS_MMIO, io->addr, io->size, &io->data);
+	else
+		r = tdm_iobus_read(vcpu, TDM_BUS_MMIO, io->addr, io->size, &io->data);
+	trace_tdm_io(vcpu, true, write, io->addr, io->size, io->data);
+	return r ? TDM_EMUL_IO : TDM_EMUL_DONE;
+}
+
+static int op_pio(struct tdm_emul_ctxt *c, struct tdm_emul_io *io)
+{
+	struct tdm_vcpu *vcpu = vcpu_of(c);
+	bool write = io->kind == TDM_EMUL_PIO_OUT;
+	u8 *p = c->pio_data;
+	int i, r;
+
+	for (i = 0; i < io->count; i++, p += io->size) {
+		if (write)
+			r = tdm_iobus_write(vcpu, TDM_BUS_PIO, io->addr, io->size, p);
+		else
+			r = tdm_iobus_read(vcpu, TDM_BUS_PIO, io->addr, io->size, p);
+		if (r)
+			break;
+	}
+	trace_tdm_io(vcpu, false, write, io->addr, io->size, io->count);
+	if (!i)
+		return TDM_EMUL_IO;
+	io->count = i;
+	return TDM_EMUL_DONE;
+}
+
+/* ---- segments, tables, registers ---- */
+
+static void op_get_segment(struct tdm_emul_ctxt *c, enum tdm_seg seg,
+			   struct tdm_segment *s)
+{
+	*s = vcpu_of(c)->st.seg[seg];
+}
+
+static void op_set_segment(struct tdm_emul_ctxt *c, enum tdm_seg seg,
+			   const struct tdm_segment *s)
+{
+	vcpu_of(c)->st.seg[seg] = *s;
+	tdm_touch(vcpu_of(c), TDM_ST_SEG);
+}
+
+static void op_get_table(struct tdm_emul_ctxt *c, bool idt, struct tdm_table *t)
+{
+	struct tdm_vcpu *vcpu = vcpu_of(c);
+
+	tdm_need(vcpu, TDM_ST_TABLES);
+	*t = idt ? vcpu->st.idt : vcpu->st.gdt;
+}
+
+static void op_set_table(struct tdm_emul_ctxt *c, bool idt, const struct tdm_table *t)
+{
+	struct tdm_vcpu *vcpu = vcpu_of(c);
+
+	tdm_need(vcpu, TDM_ST_TABLES);
+	if (idt)
+		vcpu->st.idt = *t;
+	else
+		vcpu->st.gdt = *t;
+	tdm_touch(vcpu, TDM_ST_TABLES);
+}
+
+static u64 op_get_cr(struct tdm_emul_ctxt *c, unsigned int cr)
+{
+	struct tdm_vcpu *vcpu = vcpu_of(c);
+
+	switch (cr) {
+	case 0:
+		return vcpu->st.cr0;
+	case 2:
+		return vcpu->st.cr2;
+	case 3:
+		return vcpu->st.cr3;
+	case 4:
+		return vcpu->st.cr4;
+	default:
+		return vcpu->lapic ? tdm_lapic_get_tpr(vcpu) : vcpu->st.cr8;
+	}
+}
+
+static int op_set_cr(struct tdm_emul_ctxt *c, unsigned int cr, u64 val)
+{
+	struct tdm_vcpu *vcpu = vcpu_of(c);
+	int r = 0;
+
+	switch (cr) {
+	case 0:
+		r = tdm_set_cr0(vcpu, val);
+		break;
+	case 2:
+		vcpu->st.cr2 = val;
+		break;
+	case 3:
+		r = tdm_set_cr3(vcpu, val);
+		break;
+	case 4:
+		r = tdm_set_cr4(vcpu, val);
+		break;
+	default:
+		r = tdm_set_cr8(vcpu, val);
+	}
+	return r ? gp(c) : TDM_EMUL_DONE;
+}
+
+static u64 op_get_dr(struct tdm_emul_ctxt *c, unsigned int dr)
+{
+	return tdm_dr_read(vcpu_of(c), dr);
+}
+
+static int op_set_dr(struct tdm_emul_ctxt *c, unsigned int dr, u64 val)
+{
+	return tdm_dr_write(vcpu_of(c), dr, val) ? gp(c) : TDM_EMUL_DONE;
+}
+
+static int op_get_msr(struct tdm_emul_ctxt *c, u32 msr, u64 *val)
+{
+	return tdm_msr_get(vcpu_of(c), msr, val, false) ? gp(c) : TDM_EMUL_DONE;
+}
+
+static int op_set_msr(struct tdm_emul_ctxt *c, u32 msr, u64 val)
+{
+	return tdm_msr_set(vcpu_of(c), msr, val, false) ? gp(c) : TDM_EMUL_DONE;
+}
+
+static int op_get_xcr(struct tdm_emul_ctxt *c, u32 xcr, u64 *val)
+{
+	if (xcr)
+		return gp(c);
+	*val = vcpu_of(c)->st.xcr0;
+	return TDM_EMUL_DONE;
+}
+
+static int op_set_xcr(struct tdm_emul_ctxt *c, u32 xcr, u64 val)
+{
+	return xcr || tdm_set_xcr0(vcpu_of(c), val) ? gp(c) : TDM_EMUL_DONE;
+}
+
+/* ---- instructions ---- */
+
+static void op_cpuid(struct tdm_emul_ctxt *c, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
+{
+	tdm_cpuid_exec(vcpu_of(c), eax, ebx, ecx, edx);
+}
+
+static u64 op_rdtsc(struct tdm_emul_ctxt *c)
+{
+	return rdtsc() + vcpu_of(c)->st.tsc_offset;
+}
+
+static void op_halt(struct tdm_emul_ctxt *c)
+{
+	((struct tdm_emul *)c->priv)->halted = true;
+}
+
+/* No device writes memory behind the caches' back. */
+static void op_wbinvd(struct tdm_emul_ctxt *c)
+{
+}
+
+static void op_invlpg(struct tdm_emul_ctxt *c, u64 lin)
+{
+	tdm_request(vcpu_of(c), TDM_REQ_TLB_FLUSH);
+}
+
+static int op_invpcid(struct tdm_emul_ctxt *c, u64 type, u64 pcid, u64 lin)
+{
+	tdm_request(vcpu_of(c), TDM_REQ_TLB_FLUSH);
+	return TDM_EMUL_DONE;
+}
+
+static void op_get_vec(struct tdm_emul_ctxt *c, unsigned int reg, void *data,
+		       unsigned int size)
+{
+	tdm_fpu_get_vec(vcpu_of(c), reg, data, size);
+}
+
+static void op_set_vec(struct tdm_emul_ctxt *c, unsigned int reg,
+		       const void *data, unsigned int size, bool zero_upper)
+{
+	tdm_fpu_set_vec(vcpu_of(c), reg, data, size, zero_upper);
+}
+
+static u64 op_get_mmx(struct tdm_emul_ctxt *c, unsigned int reg)
+{
+	return tdm_fpu_get_mmx(vcpu_of(c), reg);
+}
+
+static void op_set_mmx(struct tdm_emul_ctxt *c, unsigned int reg, u64 val)
+{
+	tdm_fpu_set_mmx(vcpu_of(c), reg, val);
+}
+
+/* ---- events ---- */
+
+static bool op_irq_pending(struct tdm_emul_ctxt *c)
+{
+	return tdm_irq_pending(vcpu_of(c)) || tdm_work_pending();
+}
+
+static void op_nmi_unmask(struct tdm_emul_ctxt *c)
+{
+	struct tdm_vcpu *vcpu = vcpu_of(c);
+
+	if (!vcpu->ev.nmi_masked)
+		return;
+	vcpu->ev.nmi_masked = false;
+	tdm_touch(vcpu, TDM_ST_SHADOW);
+}
+
+static const struct tdm_emul_ops emul_ops = {
+	.read		= op_read,
+	.write		= op_write,
+	.probe		= op_probe,
+	.cmpxchg	= op_cmpxchg,
+	.mmio		= op_mmio,
+	.pio		= op_pio,
+	.get_segment	= op_get_segment,
+	.set_segment	= op_set_segment,
+	.get_table	= op_get_table,
+	.set_table	= op_set_table,
+	.get_cr		= op_get_cr,
+	.set_cr		= op_set_cr,
+	.get_dr		= op_get_dr,
+	.set_dr		= op_set_dr,
+	.get_msr	= op_get_msr,
+	.set_msr	= op_set_msr,
+	.get_xcr	= op_get_xcr,
+	.set_xcr	= op_set_xcr,
+	.cpuid		= op_cpuid,
+	.rdtsc		= op_rdtsc,
+	.halt		= op_halt,
+	.wbinvd		= op_wbinvd,
+	.invlpg		= op_invlpg,
+	.invpcid	= op_invpcid,
+	.get_vec	= op_get_vec,
+	.set_vec	= op_set_vec,
+	.get_mmx	= op_get_mmx,
+	.set_mmx	= op_set_mmx,
+	.irq_pending	= op_irq_pending,
+	.nmi_unmask	= op_nmi_unmask,
+};
+
+static const struct { u32 feature; u64 flag; } feature_flags[] = {
+	{ X86_FEATURE_ABM,	TDM_EMUL_F_LZCNT },
+	{ X86_FEATURE_BMI1,	TDM_EMUL_F_BMI1 },
+	{ X86_FEATURE_BMI2,	TDM_EMUL_F_BMI2 },
+	{ X86_FEATURE_ADX,	TDM_EMUL_F_ADX },
+	{ X86_FEATURE_MOVBE,	TDM_EMUL_F_MOVBE },
+	{ X86_FEATURE_POPCNT,	TDM_EMUL_F_POPCNT },
+	{ X86_FEATURE_CX16,	TDM_EMUL_F_CX16 },
+	{ X86_FEATURE_RDTSCP,	TDM_EMUL_F_RDTSCP },
+	{ X86_FEATURE_FSGSBASE,	TDM_EMUL_F_FSGSBASE },
+	{ X86_FEATURE_INVPCID,	TDM_EMUL_F_INVPCID },
+	{ X86_FEATURE_SMAP,	TDM_EMUL_F_SMAP },
+	{ X86_FEATURE_XSAVE,	TDM_EMUL_F_XSAVE },
+	{ X86_FEATURE_AVX,	TDM_EMUL_F_AVX },
+	{ X86_FEATURE_AVX2,	TDM_EMUL_F_AVX2 },
+	{ X86_FEATURE_SYSCALL,	TDM_EMUL_F_SYSCALL },
+	{ X86_FEATURE_RDPID,	TDM_EMUL_F_RDPID },
+	{ X86_FEATURE_LAHF_LM,	TDM_EMUL_F_LAHF_LM },
+	{ X86_FEATURE_MOVDIRI,	TDM_EMUL_F_MOVDIRI },
+	{ X86_FEATURE_XMM3,	TDM_EMUL_F_SSE3 },
+	{ X86_FEATURE_XMM4_1,	TDM_EMUL_F_SSE4_1 },
+};
+
+static u64 guest_features(struct tdm_vcpu *vcpu)
+{
+	u64 f = 0;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(feature_flags); i++)
+		if (tdm_guest_has(vcpu, feature_flags[i].feature))
+			f |= feature_flags[i].flag;
+	if (boot_cpu_data.x86_vendor == X86_VENDOR_AMD)
+		f |= TDM_EMUL_F_AMD;
+	return f;
+}
+
+/* ---- one step ---- */
+
+#define EMUL_STATE (TDM_ST_RIP | TDM_ST_RSP | TDM_ST_RFLAGS | TDM_ST_SEG | \
+		    TDM_ST_CR | TDM_ST_SHADOW)
+
+static_assert(TDM_SHADOW_STI == TDM_EMUL_SHADOW_STI);
+static_assert(TDM_SHADOW_MOV_SS == TDM_EMUL_SHADOW_MOV_SS);
+
+static void state_in(struct tdm_emul *e)
+{
+	struct tdm_vcpu *vcpu = e->vcpu;
+	struct tdm_emul_ctxt *c = &e->c;
+
+	tdm_need(vcpu, EMUL_STATE);
+	if (!e->features_valid) {
+		c->features = guest_features(vcpu);
+		e->features_valid = true;
+	}
+	c->regs = vcpu->regs;
+	c->cr0 = vcpu->st.cr0;
+	c->cr4 = vcpu->st.cr4;
+	c->efer = vcpu->st.efer;
+	c->int_shadow = vcpu->ev.int_shadow;
+	e->err = 0;
+	e->halted = false;
+}
+
+static void state_out(struct tdm_emul *e)
+{
+	struct tdm_vcpu *vcpu = e->vcpu;
+
+	vcpu->regs = e->c.regs;
+	tdm_touch(vcpu, TDM_ST_RIP | TDM_ST_RSP | TDM_ST_RFLAGS);
+	if (vcpu->ev.int_shadow != e->c.int_shadow) {
+		vcpu->ev.int_shadow = e->c.int_shadow;
+		tdm_touch(vcpu, TDM_ST_SHADOW);
+	}
+}
+
+static void queue_event(struct tdm_vcpu *vcpu, const struct tdm_emul_event *ev)
+{
+	static const u8 types[] = {
+		[TDM_EMUL_SOFT_INT]	= TDM_EV_SOFT_INT,
+		[TDM_EMUL_SOFT_EXC]	= TDM_EV_SOFT_EXC,
+		[TDM_EMUL_PRIV_EXC]	= TDM_EV_PRIV_SW,
+	};
+
+	if (ev->type == TDM_EMUL_EXC) {
+		tdm_queue_exception_payload(vcpu, ev->vector, ev->has_error,
+					    ev->error, ev->address);
+		return;
+	}
+	vcpu->ev.cur = (struct tdm_event){
+		.type = types[ev->type],
+		.vector = ev->vector,
+		.insn_len = ev->insn_len,
+	};
+	vcpu->ev.cur_valid = true;
+}
+
+static int complete_emul(struct tdm_vcpu *vcpu)
+{
+	struct tdm_emul *e = vcpu->emul;
+	const struct tdm_emul_io *io = tdm_emul_io(&e->c);
+
+	/* New registers from the caller: the instruction is no more. */
+	if (!io || vcpu->regs.rip != vcpu->io_rip) {
+		tdm_emul_reset(&e->c);
+		return 1;
+	}
+	switch (io->kind) {
+	case TDM_EMUL_MMIO_READ:
+		tdm_emul_io_done(&e->c, vcpu->run->mmio.data);
+		break;
+	case TDM_EMUL_PIO_IN:
+		tdm_emul_io_done(&e->c, vcpu->pio_data);
+		break;
+	default:
+		tdm_emul_io_done(&e->c, NULL);
+	}
+	return tdm_emulate(vcpu, &vcpu->exit);
+}
+
+static int io_to_user(struct tdm_emul *e)
+{
+	const struct tdm_emul_io *io = tdm_emul_io(&e->c);
+	struct tdm_vcpu *vcpu = e->vcpu;
+	struct kvm_run *run = vcpu->run;
+
+	vcpu->io_rip = vcpu->regs.rip;
+	vcpu->complete_userspace = complete_emul;
+	if (io->kind == TDM_EMUL_MMIO_READ || io->kind == TDM_EMUL_MMIO_WRITE) {
+		run->exit_reason = KVM_EXIT_MMIO;
+		run->mmio.phys_addr = io->addr;
+		run->mmio.len = io->size;
+		run->mmio.is_write = io->kind == TDM_EMUL_MMIO_WRITE;
+		memset(run->mmio.data, 0, sizeof(run->mmio.data));
+		if (run->mmio.is_write)
+			memcpy(run->mmio.data, &io->data, io->size);
+		return 0;
+	}
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = io->kind == TDM_EMUL_PIO_IN ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
+	run->io.size = io->size;
+	run->io.port = io->addr;
+	run->io.count = io->count;
+	run->io.data_offset = PAGE_SIZE;
+	if (io->kind == TDM_EMUL_PIO_OUT)
+		memcpy(vcpu->pio_data, e->c.pio_data, (size_t)io->count * io->size);
+	return 0;
+}
+
+static const char *mode_name(struct tdm_vcpu *vcpu)
+{
+	if (!(vcpu->st.cr0 & X86_CR0_PE))
+		return "real";
+	if (vcpu->regs.rflags & X86_EFLAGS_VM)
+		return "vm86";
+	if (tdm_64bit_code(vcpu))
+		return "64-bit";
+	return vcpu->st.seg[TDM_SEG_CS].ar & TDM_AR_DB ? "32-bit" : "16-bit";
+}
+
+/* The instruction's bytes, RIP and mode: to the log and to the caller. */
+static int emulation_failed(struct tdm_emul *e, const struct tdm_exit *exit)
+{
+	struct tdm_vcpu *vcpu = e->vcpu;
+	struct kvm_run *run = vcpu->run;
+	u8 len = min_t(u8, e->c.insn.len, sizeof(run->emulation_failure.insn_bytes));
+
+	tdm_stat(vcpu, emul_fail);
+	pr_info_ratelimited("tandem: VM %s vCPU %u: cannot emulate %*ph at RIP 0x%llx, %s mode, gpa 0x%llx, exit 0x%x\n",
+			    vcpu->vm->name, vcpu->id, len, e->c.insn.bytes,
+			    vcpu->regs.rip, mode_name(vcpu), e->c.mmio_gpa,
+			    exit->hw_reason);
+	/* A user program of the guest must not be able to end the VM. */
+	if (tdm_cpl(vcpu) == 3) {
+		tdm_queue_ud(vcpu);
+		return 1;
+	}
+	tdm_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION, exit);
+	run->emulation_failure.ndata = 4;
+	run->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
+	run->emulation_failure.insn_size = len;
+	memset(run->emulation_failure.insn_bytes, 0x90, sizeof(run->emulation_failure.insn_bytes));
+	memcpy(run->emulation_failure.insn_bytes, e->c.insn.bytes, len);
+	return 0;
+}
+
+static int step_done(struct tdm_emul *e)
+{
+	struct tdm_vcpu *vcpu = e->vcpu;
+
+	tdm_stat(vcpu, emulated);
+	if (e->c.trap_dr6)
+		tdm_queue_exception_payload(vcpu, X86_TRAP_DB, false, 0, e->c.trap_dr6);
+	if (!e->halted)
+		return 1;
+	if (vcpu->vm->irqchip != TDM_IRQCHIP_NONE) {
+		vcpu->mp_state = KVM_MP_STATE_HALTED;
+		return 1;
+	}
+	vcpu->run->exit_reason = KVM_EXIT_HLT;
+	return 0;
+}
+
+/**
+ * tdm_emulate() - run the instruction at RIP in the emulator
+ * @vcpu: loaded vCPU, process context
+ * @exit: the exit that led here, for messages
+ *
+ * Return: 1 enter again; 0 to the caller; negative errno.
+ */
+int tdm_emulate(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
+{
+	struct tdm_emul *e = vcpu->emul;
+	int r;
+
+	state_in(e);
+	r = tdm_emul_step(&e->c);
+	trace_tdm_emulate(vcpu, r);
+	switch (r) {
+	case TDM_EMUL_DONE:
+		state_out(e);
+		return step_done(e);
+	case TDM_EMUL_FAULT:
+		state_out(e);
+		queue_event(vcpu, &e->c.event);
+		return 1;
+	case TDM_EMUL_IO:
+		state_out(e);
+		return io_to_user(e);
+	case TDM_EMUL_RETRY:
+		return 1;
+	default:
+		return e->err ? e->err : emulation_failed(e, exit);
+	}
+}
+
+int tdm_emul_create(struct tdm_vcpu *vcpu)
+{
+	struct tdm_emul *e = kzalloc(sizeof(*e), GFP_KERNEL_ACCOUNT);
+
+	if (!e)
+		return -ENOMEM;
+	e->vcpu = vcpu;
+	tdm_emul_init(&e->c, &emul_ops, e);
+	vcpu->emul = e;
+	return 0;
+}
+
+void tdm_emul_destroy(struct tdm_vcpu *vcpu)
+{
+	kfree(vcpu->emul);
+	vcpu->emul = NULL;
+}

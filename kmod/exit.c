@@ -1,0 +1,638 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What to do about an exit: one table by enum tdm_exit_kind, engine-independent.
+ *
+ * A handler returns 1 (enter again), 0 (to the caller, run->exit_reason is
+ * set) or a negative errno. The fast table holds what can be done with
+ * interrupts off, without sleeping; it returns true when done. An exit without
+ * an entry is an internal error of this VM, never of the host.
+ */
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+#include <asm/trapnr.h>
+#include <linux/kvm_para.h>
+#include <linux/sched.h>
+
+#include "arch/x86/cpuid.h"
+#include "arch/x86/msr.h"
+#include "kmod/core.h"
+#include "kmod/devices/irq.h"
+#include "kmod/event.h"
+#include "kmod/iobus.h"
+#include "kmod/trace.h"
+#include "shadow_mmu/mmu.h"
+
+/**
+ * tdm_skip_insn() - the exiting instruction is done: go to the next
+ * @vcpu: loaded vCPU
+ * @len: its length in bytes
+ *
+ * Ends an STI or MOV SS shadow, clears RF, raises the single-step trap of
+ * RFLAGS.TF (SDM vol. 3, 17.3.1.4).
+ */
+void tdm_skip_insn(struct tdm_vcpu *vcpu, u8 len)
+{
+	u64 old = vcpu->regs.rip, rip = old + len;
+
+	tdm_need(vcpu, TDM_ST_RFLAGS | TDM_ST_SHADOW);
+	/* Outside 64-bit code RIP wraps at 4 GiB; look only when it crosses. */
+	if (unlikely((old ^ rip) >> 32) && !tdm_64bit_code(vcpu))
+		rip = (u32)rip;
+	vcpu->regs.rip = rip;
+	tdm_touch(vcpu, TDM_ST_RIP);
+	if (unlikely(vcpu->ev.int_shadow)) {
+		vcpu->ev.int_shadow = 0;
+		tdm_touch(vcpu, TDM_ST_SHADOW);
+	}
+	if (unlikely(vcpu->regs.rflags & (X86_EFLAGS_RF | X86_EFLAGS_TF)))
+		tdm_insn_done_flags(vcpu, vcpu->regs.rflags);
+}
+
+/**
+ * tdm_insn_done_flags() - RF and TF at the end of an instruction
+ * @vcpu: loaded vCPU, RFLAGS valid
+ * @before: RFLAGS when the instruction began: its TF counts
+ */
+void tdm_insn_done_flags(struct tdm_vcpu *vcpu, u64 before)
+{
+	if (vcpu->regs.rflags & X86_EFLAGS_RF) {
+		vcpu->regs.rflags &= ~(u64)X86_EFLAGS_RF;
+		tdm_touch(vcpu, TDM_ST_RFLAGS);
+	}
+	if (!(before & X86_EFLAGS_TF))
+		return;
+	if (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)
+		vcpu->debug_step_done = true;
+	else
+		tdm_queue_exception_payload(vcpu, X86_TRAP_DB, false, 0, DR_STEP);
+}
+
+/* A single step the caller asked for ends in KVM_EXIT_DEBUG. */
+static int debug_exit(struct tdm_vcpu *vcpu, u32 vector, u64 dr6)
+{
+	struct kvm_run *run = vcpu->run;
+
+	tdm_need(vcpu, TDM_ST_SEG | TDM_ST_DR7);
+	run->exit_reason = KVM_EXIT_DEBUG;
+	run->debug.arch.exception = vector;
+	run->debug.arch.pc = vcpu->st.seg[TDM_SEG_CS].base + vcpu->regs.rip;
+	run->debug.arch.dr6 = dr6;
+	run->debug.arch.dr7 = vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP ?
+			      vcpu->debug_dr7 : vcpu->st.dr7;
+	return 0;
+}
+
+static int skip_and_resume(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
+{
+	tdm_skip_insn(vcpu, exit->insn_len);
+	if (unlikely(vcpu->debug_step_done)) {
+		vcpu->debug_step_done = false;
+		return debug_exit(vcpu, X86_TRAP_DB, DR_STEP | DR6_RESERVED);
+	}
+	return 1;
+}
+
+/**
+ * tdm_internal_error() - KVM_EXIT_INTERNAL_ERROR with what a person needs
+ * @vcpu: loaded vCPU
+ * @suberror: KVM_INTERNAL_ERROR_*
+ * @exit: the exit it is about; hw_reason, hw_qual and RIP go to the caller
+ *
+ * Return: 0, for the handler to return.
+ */
+int tdm_internal_error(struct tdm_vcpu *vcpu, u32 suberror, const struct tdm_exit *exit)
+{
+	struct kvm_run *run = vcpu->run;
+
+	tdm_stat(vcpu, exit_unhandled);
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = suberror;
+	run->internal.ndata = 4;
+	run->internal.data[0] = exit->hw_reason;
+	run->internal.data[1] = exit->hw_qual;
+	run->internal.data[2] = vcpu->regs.rip;
+	run->internal.data[3] = vcpu->last_cpu;
+	return 0;
+}
+
+/* ---- port I/O ---- */
+
+static int complete_in(struct tdm_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	u64 *rax = &vcpu->regs.gpr[TDM_RAX];
+	u32 val = 0;
+
+	memcpy(&val, vcpu->pio_data, vcpu->exit.io.size);
+	/* The page is the caller's: only what the instruction asked for counts. */
+	if (vcpu->exit.io.size == 4)
+		*rax = val;
+	else if (vcpu->exit.io.size == 2)
+		*rax = (*rax & ~0xffffull) | (u16)val;
+	else
+		*rax = (*rax & ~0xffull) | (u8)val;
+	run->io.count = 0;
+	return skip_and_resume(vcpu, &vcpu->exit);
+}
+
+static int complete_out(struct tdm_vcpu *vcpu)
+{
+	/* The caller may have set new registers meanwhile (a reset): keep them. */
+	if (vcpu->regs.rip != vcpu->io_rip)
+		return 1;
+	return skip_and_resume(vcpu, &vcpu->exit);
+}
+
+static int io_to_user(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
+{
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = exit->io.in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
+	run->io.size = exit->io.size;
+	run->io.port = exit->io.port;
+	run->io.count = 1;
+	run->io.data_offset = PAGE_SIZE;
+	if (!exit->io.in)
+		memcpy(vcpu->pio_data, &vcpu->regs.gpr[TDM_RAX], exit->io.size);
+	vcpu->io_rip = vcpu->regs.rip;
+	vcpu->complete_userspace = exit->io.in ? complete_in : complete_out;
+	return 0;
+}
+
+/* Tries the devices in the kernel: true if one answered. */
+static bool io_in_kernel(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
+{
+	u64 *rax = &vcpu->regs.gpr[TDM_RAX];
+	u32 val = 0;
+
+	if (exit->io.in) {
+		if (tdm_iobus_read(vcpu, TDM_BUS_PIO, exit->io.port, exit->io.size, &val))
+			return false;
+		if (exit->io.size == 4)
+			*rax = val;
+		else
+			memcpy(rax, &val, exit->io.size);
+	} else {
+		val = *rax;
+		if (tdm_iobus_write(vcpu, TDM_BUS_PIO, exit->io.port, exit->io.size, &val))
+			return false;
+	}
+	trace_tdm_io(vcpu, false, !exit->io.in, exit->io.port, exit->io.size, val);
+	return true;
+}
+
+static bool fast_io(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	if (exit->io.string || !io_in_kernel(vcpu, exit)) {
+		exit->io.tried = true;
+		return false;
+	}
+	tdm_stat(vcpu, exit_io);
+	tdm_skip_insn(vcpu, exit->insn_len);
+	return true;
+}
+
+static int handle_io(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_stat(vcpu, exit_io);
+	if (exit->io.string)
+		return tdm_emulate(vcpu, exit);
+	if (!exit->io.tried && io_in_kernel(vcpu, exit))
+		return skip_and_resume(vcpu, exit);
+	trace_tdm_io(vcpu, false, !exit->io.in, exit->io.port, exit->io.size,
+		     vcpu->regs.gpr[TDM_RAX]);
+	return io_to_user(vcpu, exit);
+}
+
+/* ---- memory ---- */
+
+static int handle_mmu_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	int r = tdm_mmu_fault(vcpu, exit->mmu.gpa, exit->mmu.access);
+
+	if (r == TDM_MMU_RESUME) {
+		tdm_stat(vcpu, exit_mmu_fault);
+		return 1;
+	}
+	if (r < 0)
+		return r;
+	tdm_stat(vcpu, exit_mmio);
+	/* An event cut short by MMIO cannot be delivered by emulation. */
+	if (vcpu->ev.cur_valid)
+		return tdm_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV, exit);
+	return tdm_emulate(vcpu, exit);
+}
+
+/* ---- instructions ---- */
+
+static void do_cpuid(struct tdm_vcpu *vcpu)
+{
+	u64 *gpr = vcpu->regs.gpr;
+	u32 eax = gpr[TDM_RAX], ecx = gpr[TDM_RCX], ebx, edx;
+
+	tdm_stat(vcpu, exit_cpuid);
+	tdm_cpuid_exec(vcpu, &eax, &ebx, &ecx, &edx);
+	gpr[TDM_RAX] = eax;
+	gpr[TDM_RBX] = ebx;
+	gpr[TDM_RCX] = ecx;
+	gpr[TDM_RDX] = edx;
+}
+
+static bool fast_cpuid(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	do_cpuid(vcpu);
+	tdm_skip_insn(vcpu, exit->insn_len);
+	return true;
+}
+
+static int handle_cpuid(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	do_cpuid(vcpu);
+	return skip_and_resume(vcpu, exit);
+}
+
+static int handle_hlt(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	int r;
+
+	tdm_stat(vcpu, exit_hlt);
+	r = skip_and_resume(vcpu, exit);
+	if (!r)
+		return r;
+	if (vcpu->vm->irqchip != TDM_IRQCHIP_NONE) {
+		vcpu->mp_state = KVM_MP_STATE_HALTED;
+		return 1;
+	}
+	vcpu->run->exit_reason = KVM_EXIT_HLT;
+	return 0;
+}
+
+static int handle_invlpg(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_request(vcpu, TDM_REQ_TLB_FLUSH);
+	return skip_and_resume(vcpu, exit);
+}
+
+/* No performance counters are offered: every index is invalid. */
+static int handle_rdpmc(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_stat(vcpu, exit_insn);
+	tdm_queue_gp(vcpu);
+	return 1;
+}
+
+static int handle_vmcall(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_stat(vcpu, exit_insn);
+	/* No hypercalls yet; KVM's answers, so that guests that probe can tell. */
+	tdm_set_reg(vcpu, TDM_RAX, tdm_cpl(vcpu) ? -KVM_EPERM : -KVM_ENOSYS);
+	return skip_and_resume(vcpu, exit);
+}
+
+static int handle_undefined(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_stat(vcpu, exit_insn);
+	tdm_queue_ud(vcpu);
+	return 1;
+}
+
+static int handle_emulate(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_stat(vcpu, exit_insn);
+	return tdm_emulate(vcpu, exit);
+}
+
+static int handle_skip(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_stat(vcpu, exit_insn);
+	return skip_and_resume(vcpu, exit);
+}
+
+static int handle_pause(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_stat(vcpu, exit_pause);
+	cond_resched();
+	return skip_and_resume(vcpu, exit);
+}
+
+static int handle_xsetbv(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	u64 *gpr = vcpu->regs.gpr;
+	u64 val = (u32)gpr[TDM_RAX] | gpr[TDM_RDX] << 32;
+
+	tdm_stat(vcpu, exit_insn);
+	/* CR4.OSXSAVE was checked by the CPU (#UD comes before the exit). */
+	if (tdm_cpl(vcpu) || (u32)gpr[TDM_RCX] || tdm_set_xcr0(vcpu, val)) {
+		tdm_queue_gp(vcpu);
+		return 1;
+	}
+	return skip_and_resume(vcpu, exit);
+}
+
+static int handle_rdmsr(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_stat(vcpu, exit_rdmsr);
+	return tdm_rdmsr_exit(vcpu);
+}
+
+static int handle_wrmsr(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_stat(vcpu, exit_wrmsr);
+	return tdm_wrmsr_exit(vcpu);
+}
+
+static bool fast_wrmsr(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	u64 *gpr = vcpu->regs.gpr;
+	u64 val = (u32)gpr[TDM_RAX] | gpr[TDM_RDX] << 32;
+
+	if (!tdm_wrmsr_fast(vcpu, gpr[TDM_RCX], val))
+		return false;
+	tdm_stat(vcpu, exit_wrmsr);
+	tdm_skip_insn(vcpu, exit->insn_len);
+	return true;
+}
+
+/* ---- control and debug registers ---- */
+
+static int cr_write(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
+{
+	u64 val = tdm_reg(vcpu, exit->cr.reg);
+	u64 old_tpr;
+	int r;
+
+	switch (exit->cr.cr) {
+	case 0:
+		r = tdm_set_cr0(vcpu, val);
+		break;
+	case 3:
+		r = tdm_set_cr3(vcpu, val);
+		break;
+	case 4:
+		r = tdm_set_cr4(vcpu, val);
+		break;
+	case 8:
+		old_tpr = vcpu->lapic ? 0 : vcpu->st.cr8;
+		r = tdm_set_cr8(vcpu, val);
+		/* Without a LAPIC of ours the caller must see TPR go down. */
+		if (!r && !vcpu->lapic && val < old_tpr) {
+			tdm_skip_insn(vcpu, exit->insn_len);
+			vcpu->run->exit_reason = KVM_EXIT_SET_TPR;
+			return 0;
+		}
+		break;
+	default:
+		return tdm_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, exit);
+	}
+	if (r) {
+		tdm_queue_gp(vcpu);
+		return 1;
+	}
+	return skip_and_resume(vcpu, exit);
+}
+
+static int cr_read(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
+{
+	u64 val;
+
+	tdm_need(vcpu, TDM_ST_CR);
+	switch (exit->cr.cr) {
+	case 0:
+		val = vcpu->st.cr0;
+		break;
+	case 3:
+		val = vcpu->st.cr3;
+		break;
+	case 4:
+		val = vcpu->st.cr4;
+		break;
+	case 8:
+		val = vcpu->lapic ? tdm_lapic_get_tpr(vcpu) : vcpu->st.cr8;
+		break;
+	default:
+		return tdm_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, exit);
+	}
+	tdm_set_reg(vcpu, exit->cr.reg, val);
+	return skip_and_resume(vcpu, exit);
+}
+
+static int handle_cr(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	u64 cr0;
+
+	tdm_stat(vcpu, exit_cr);
+	tdm_need(vcpu, TDM_ST_CR);
+	switch (exit->cr.op) {
+	case TDM_CR_WRITE:
+		return cr_write(vcpu, exit);
+	case TDM_CR_READ:
+		return cr_read(vcpu, exit);
+	case TDM_CR_CLTS:
+		cr0 = vcpu->st.cr0 & ~(u64)X86_CR0_TS;
+		break;
+	default:
+		/* LMSW sets PE, never clears it (SDM vol. 2, LMSW). */
+		cr0 = (vcpu->st.cr0 & ~0xeull) | (exit->cr.lmsw & 0xf);
+	}
+	if (tdm_set_cr0(vcpu, cr0)) {
+		tdm_queue_gp(vcpu);
+		return 1;
+	}
+	return skip_and_resume(vcpu, exit);
+}
+
+static int handle_dr(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	u64 val = 0;
+	int r;
+
+	tdm_stat(vcpu, exit_dr);
+	/* The MOV DR exit comes before the CPL check (SDM vol. 3, 25.1.3). */
+	if (tdm_cpl(vcpu)) {
+		tdm_queue_gp(vcpu);
+		return 1;
+	}
+	if (exit->dr.read) {
+		r = tdm_get_dr(vcpu, exit->dr.dr, &val);
+		if (!r)
+			tdm_set_reg(vcpu, exit->dr.reg, val);
+	} else {
+		r = tdm_set_dr(vcpu, exit->dr.dr, tdm_reg(vcpu, exit->dr.reg));
+	}
+	/* Those two raise what is due (#UD, #GP, #DB by DR7.GD). */
+	return r ? 1 : skip_and_resume(vcpu, exit);
+}
+
+/* ---- events ---- */
+
+static int handle_exception(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	u8 vector = exit->exc.vector;
+
+	tdm_stat(vcpu, exit_exception);
+	if (vector == X86_TRAP_DB &&
+	    (vcpu->guest_debug & (KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP)))
+		return debug_exit(vcpu, vector, exit->exc.payload | DR6_RESERVED);
+	if (vector == X86_TRAP_BP && (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP))
+		return debug_exit(vcpu, vector, 0);
+	if (vector == X86_TRAP_BP) {
+		vcpu->ev.cur = (struct tdm_event){ .type = TDM_EV_SOFT_EXC,
+			.vector = vector, .insn_len = exit->insn_len };
+		vcpu->ev.cur_valid = true;
+		return 1;
+	}
+	tdm_queue_exception_payload(vcpu, vector, exit->exc.has_error,
+				    exit->exc.error, exit->exc.payload);
+	return 1;
+}
+
+static bool fast_window(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	if (exit->kind == TDM_EXIT_IRQ_WINDOW)
+		tdm_stat(vcpu, exit_irq_window);
+	else
+		tdm_stat(vcpu, exit_nmi_window);
+	/* The engine drops a window that opened: ask anew if still wanted. */
+	vcpu->windows = 0;
+	return !tdm_userspace_wants_window(vcpu);
+}
+
+static int handle_resume(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	return 1;
+}
+
+static bool fast_tpr(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_stat(vcpu, exit_tpr);
+	return true;
+}
+
+static int handle_preempt_timer(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_stat(vcpu, exit_preempt_timer);
+	return 1;
+}
+
+static int handle_triple_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
+	return 0;
+}
+
+static int handle_host_intr(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_stat(vcpu, exit_host_intr);
+	return 1;
+}
+
+static int handle_host_nmi(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_stat(vcpu, exit_nmi);
+	return 1;
+}
+
+static int handle_entry_failed(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_stat(vcpu, entry_fail);
+	vcpu->run->exit_reason = KVM_EXIT_FAIL_ENTRY;
+	vcpu->run->fail_entry.hardware_entry_failure_reason = exit->fail.reason;
+	vcpu->run->fail_entry.cpu = vcpu->last_cpu;
+	return 0;
+}
+
+static int handle_unexpected(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	return tdm_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, exit);
+}
+
+static int handle_task_switch(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	/* Hardware task switches are not emulated yet (Documentation/abi.rst). */
+	return tdm_internal_error(vcpu, KVM_INTERNAL_ERROR_EMULATION, exit);
+}
+
+typedef int (*exit_handler)(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
+typedef bool (*fast_handler)(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
+
+static const exit_handler handlers[TDM_NR_EXITS] = {
+	[TDM_EXIT_NONE]			= handle_resume,
+	[TDM_EXIT_HOST_INTR]		= handle_host_intr,
+	[TDM_EXIT_HOST_NMI]		= handle_host_nmi,
+	[TDM_EXIT_EXCEPTION]		= handle_exception,
+	[TDM_EXIT_TRIPLE_FAULT]		= handle_triple_fault,
+	[TDM_EXIT_INIT_SIGNAL]		= handle_resume,
+	[TDM_EXIT_IRQ_WINDOW]		= handle_resume,
+	[TDM_EXIT_NMI_WINDOW]		= handle_resume,
+	[TDM_EXIT_TASK_SWITCH]		= handle_task_switch,
+	[TDM_EXIT_CPUID]		= handle_cpuid,
+	[TDM_EXIT_HLT]			= handle_hlt,
+	[TDM_EXIT_INVLPG]		= handle_invlpg,
+	[TDM_EXIT_RDPMC]		= handle_rdpmc,
+	[TDM_EXIT_VMCALL]		= handle_vmcall,
+	[TDM_EXIT_UNDEFINED_INSN]	= handle_undefined,
+	[TDM_EXIT_CR]			= handle_cr,
+	[TDM_EXIT_DR]			= handle_dr,
+	[TDM_EXIT_IO]			= handle_io,
+	[TDM_EXIT_RDMSR]		= handle_rdmsr,
+	[TDM_EXIT_WRMSR]		= handle_wrmsr,
+	/* MONITOR and MWAIT are not in the guest's CPUID. */
+	[TDM_EXIT_MONITOR]		= handle_undefined,
+	[TDM_EXIT_MWAIT]		= handle_undefined,
+	[TDM_EXIT_PAUSE]		= handle_pause,
+	[TDM_EXIT_DESC_TABLE]		= handle_emulate,
+	/* No device writes memory behind the caches' back: nothing to write back. */
+	[TDM_EXIT_WBINVD]		= handle_skip,
+	[TDM_EXIT_XSETBV]		= handle_xsetbv,
+	[TDM_EXIT_MMU_FAULT]		= handle_mmu_fault,
+	[TDM_EXIT_TPR_THRESHOLD]	= handle_resume,
+	[TDM_EXIT_PREEMPT_TIMER]	= handle_preempt_timer,
+	[TDM_EXIT_EMULATE]		= handle_emulate,
+	[TDM_EXIT_ENTRY_FAILED]		= handle_entry_failed,
+	[TDM_EXIT_INTERNAL]		= handle_unexpected,
+};
+
+static const fast_handler fast_handlers[TDM_NR_EXITS] = {
+	[TDM_EXIT_IRQ_WINDOW]		= fast_window,
+	[TDM_EXIT_NMI_WINDOW]		= fast_window,
+	[TDM_EXIT_CPUID]		= fast_cpuid,
+	[TDM_EXIT_IO]			= fast_io,
+	[TDM_EXIT_WRMSR]		= fast_wrmsr,
+	[TDM_EXIT_TPR_THRESHOLD]	= fast_tpr,
+};
+
+/**
+ * tdm_fast_exit() - handle an exit with interrupts off, if that can be
+ * @vcpu: loaded, interrupts off, just exited
+ * @exit: the exit
+ *
+ * Return: true if done, the guest can be entered again at once; false if
+ * tdm_handle_exit() is to be called with interrupts on.
+ */
+bool tdm_fast_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	fast_handler h = exit->kind < TDM_NR_EXITS ? fast_handlers[exit->kind] : NULL;
+
+	/* A caller that single-steps wants to hear of every instruction. */
+	if (!h || unlikely(vcpu->guest_debug) || !h(vcpu, exit))
+		return false;
+	tdm_stat(vcpu, fast_exits);
+	return true;
+}
+
+/**
+ * tdm_handle_exit() - handle an exit, interrupts and preemption on
+ * @vcpu: loaded vCPU
+ * @exit: the exit, not handled by tdm_fast_exit()
+ *
+ * Return: 1 enter again; 0 to the caller; negative errno.
+ */
+int tdm_handle_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	exit_handler h = exit->kind < TDM_NR_EXITS ? handlers[exit->kind] : NULL;
+
+	if (!h)
+		return handle_unexpected(vcpu, exit);
+	return h(vcpu, exit);
+}
