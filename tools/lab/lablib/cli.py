@@ -37,6 +37,11 @@ def _host_options(parser):
                         help="load this instead of build/tandem-KERNEL.ko")
     parser.add_argument("--no-module", action="store_true")
     parser.add_argument("--module-args", metavar="ARGS")
+    parser.add_argument("--kmod", action="append", default=[], metavar="NAME",
+                        help="bring this stock module, for modprobe NAME")
+    parser.add_argument("--package", action="append", default=[],
+                        metavar="NAME",
+                        help="bring this Debian package and its dependencies")
     parser.add_argument("--append", action="append", default=[],
                         metavar="ARGS", help="more host kernel options")
     parser.add_argument("--kaslr", action="store_true",

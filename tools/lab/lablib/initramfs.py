@@ -2,10 +2,12 @@
 """What a run adds to the base initramfs: files, module, command."""
 import os
 import shlex
+import tempfile
+from pathlib import Path
 
 from deplib.cache import Failure
 
-from . import artefacts
+from . import artefacts, kmods, packages
 from .cpio import Archive
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -33,6 +35,14 @@ def _search_path(guests):
     return ":".join(directories + [SYSTEM_PATH])
 
 
+def _stripped(module):
+    """Bytes of MODULE as they are loaded: less to copy and to relocate."""
+    with tempfile.TemporaryDirectory() as directory:
+        target = Path(directory) / "stripped.ko"
+        kmods.strip(module, target)
+        return target.read_bytes()
+
+
 def overlay(options, module):
     """Archive bytes for OPTIONS; MODULE is the .ko to load, or None."""
     archive = Archive()
@@ -44,7 +54,7 @@ def overlay(options, module):
     config = {"path": _search_path(guests),
               "module_args": options.module_args or ""}
     if module:
-        archive.file("/lab/tandem.ko", module.read_bytes())
+        archive.file("/lab/tandem.ko", _stripped(module))
         config["module"] = "/lab/tandem.ko"
     # One word is a line of shell, several are a command and its arguments.
     words = options.command
@@ -60,5 +70,10 @@ def overlay(options, module):
 
 def archives(options, module):
     """All archives of a run, in the order the kernel must see them."""
-    return [artefacts.base_initramfs().read_bytes(),
-            overlay(options, module)]
+    parts = [artefacts.base_initramfs().read_bytes()]
+    if options.package:
+        parts.append(packages.archive(options.package))
+    if options.kmod:
+        parts.append(kmods.Modules(options.kernel).archive(options.kmod))
+    parts.append(overlay(options, module))
+    return parts
