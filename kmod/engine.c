@@ -28,6 +28,19 @@ static const struct tdm_engine_ops *engine_by_id(u32 id)
 	return NULL;
 }
 
+void tdm_engines_init(void)
+{
+	struct tdm_why why = { };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(engines); i++) {
+		if (engines[i]->probe(&why))
+			pr_info("tandem: engine %s: %s\n", engines[i]->name, why.text);
+		else
+			pr_info("tandem: engine %s: ready\n", engines[i]->name);
+	}
+}
+
 int tdm_engine_query(struct tdm_engine_info *info)
 {
 	const struct tdm_engine_ops *ops;

@@ -9,6 +9,14 @@
 #include "uapi/tandem.h"
 
 /**
+ * tdm_engines_init() - module load: probe every engine, and say what was found
+ *
+ * An engine's probe also withdraws CPUID features it cannot run, so this comes
+ * before anyone asks for KVM_GET_SUPPORTED_CPUID. Takes no hardware.
+ */
+void tdm_engines_init(void);
+
+/**
  * tdm_engine_query() - can this machine run an engine?
  * @info: engine in; MMU modes, error and reason out
  *

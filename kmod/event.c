@@ -143,10 +143,10 @@ void tdm_deliver_payload(struct tdm_vcpu *vcpu, struct tdm_event *ev)
 		return;
 	}
 	/* SDM vol. 3, 17.2.3: B0-B3 are replaced, BS, BD, BT, RTM accumulate. */
-	vcpu->st.dr6 &= ~(u64)DR_TRAP_BITS;
+	vcpu->st.dr6 &= ~TDM_DR6_BREAKPOINTS;
 	vcpu->st.dr6 |= ev->payload;
 	tdm_need(vcpu, TDM_ST_DR7);
-	vcpu->st.dr7 &= ~(u64)DR_GD;
+	vcpu->st.dr7 &= ~TDM_DR7_GD;
 	vcpu->st.debugctl &= ~(u64)DEBUGCTLMSR_LBR;
 	tdm_touch(vcpu, TDM_ST_DR7);
 }

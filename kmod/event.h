@@ -5,7 +5,15 @@
 #ifndef TDM_EVENT_H
 #define TDM_EVENT_H
 
+#include <asm/debugreg.h>
+
 #include "arch/x86/vcpu.h"
+
+/* What <asm/debugreg.h> has no name for (SDM vol. 3, 17.2.3 and 17.2.4) */
+#define TDM_DR6_BREAKPOINTS	0xfull		/* B0-B3 */
+#define TDM_DR6_BS		BIT_ULL(14)
+#define TDM_DR7_GD		BIT_ULL(13)
+#define TDM_DR7_RESET		0x400ull
 
 void tdm_inject_events(struct tdm_vcpu *vcpu);
 bool tdm_has_events(struct tdm_vcpu *vcpu);

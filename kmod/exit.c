@@ -64,7 +64,7 @@ void tdm_insn_done_flags(struct tdm_vcpu *vcpu, u64 before)
 	if (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)
 		vcpu->debug_step_done = true;
 	else
-		tdm_queue_exception_payload(vcpu, X86_TRAP_DB, false, 0, DR_STEP);
+		tdm_queue_exception_payload(vcpu, X86_TRAP_DB, false, 0, TDM_DR6_BS);
 }
 
 /* A single step the caller asked for ends in KVM_EXIT_DEBUG. */
@@ -87,7 +87,7 @@ static int skip_and_resume(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
 	tdm_skip_insn(vcpu, exit->insn_len);
 	if (unlikely(vcpu->debug_step_done)) {
 		vcpu->debug_step_done = false;
-		return debug_exit(vcpu, X86_TRAP_DB, DR_STEP | DR6_RESERVED);
+		return debug_exit(vcpu, X86_TRAP_DB, TDM_DR6_BS | DR6_RESERVED);
 	}
 	return 1;
 }
@@ -241,6 +241,8 @@ static void do_cpuid(struct tdm_vcpu *vcpu)
 
 static bool fast_cpuid(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
+	if (unlikely(tdm_cpuid_faults(vcpu)))
+		return false;
 	do_cpuid(vcpu);
 	tdm_skip_insn(vcpu, exit->insn_len);
 	return true;
@@ -248,6 +250,10 @@ static bool fast_cpuid(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 
 static int handle_cpuid(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
+	if (tdm_cpuid_faults(vcpu)) {
+		tdm_queue_gp(vcpu);
+		return 1;
+	}
 	do_cpuid(vcpu);
 	return skip_and_resume(vcpu, exit);
 }

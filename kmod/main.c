@@ -102,9 +102,16 @@ static int __init tdm_init(void)
 	r = tdm_host_init();
 	if (r)
 		return r;
+	r = tdm_cpuid_init();
+	if (r)
+		goto out_host;
+	r = tdm_msr_init();
+	if (r)
+		goto out_host;
 	r = tdm_vcpu_init();
 	if (r)
 		goto out_host;
+	tdm_engines_init();
 	tdm_debugfs_init();
 	r = misc_register(&tdm_dev);
 	if (r)

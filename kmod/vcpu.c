@@ -22,6 +22,7 @@
 #include "arch/x86/msr.h"
 #include "kmod/core.h"
 #include "kmod/devices/irq.h"
+#include "kmod/event.h"
 
 static DEFINE_PER_CPU(cpumask_var_t, kick_mask);
 static struct preempt_ops vcpu_preempt_ops;
@@ -182,7 +183,7 @@ void tdm_vcpu_reset(struct tdm_vcpu *vcpu, bool init)
 	st->efer = 0;
 	memset(st->dr, 0, sizeof(st->dr));
 	st->dr6 = DR6_RESERVED;
-	st->dr7 = DR7_RESET_VALUE;
+	st->dr7 = TDM_DR7_RESET;
 	vcpu->ev = (struct tdm_events){ .user_irq = -1 };
 	atomic_set(&vcpu->nmi_queued, 0);
 	tdm_msr_reset(vcpu, init);
