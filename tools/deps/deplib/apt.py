@@ -14,6 +14,7 @@ import json
 import os
 import re
 import subprocess
+import tempfile
 from pathlib import Path
 
 from . import cache
@@ -105,6 +106,16 @@ Acquire::Languages "none";
 """)
 
 
+def _fields(stanza):
+    """The fields that are worth pinning of a stanza of `apt-cache show`."""
+    fields = {}
+    for line in stanza.splitlines():
+        name, _, value = line.partition(":")
+        if name in ("Package", "Version", "Depends", "SHA256"):
+            fields[name] = value.strip()
+    return fields
+
+
 class Apt:
     """The private apt. Every method holds the lock for as long as apt runs."""
 
@@ -155,57 +166,69 @@ class Apt:
 
     def show(self, package, suite=RELEASE):
         """Fields of PACKAGE's entry in SUITE's list, as a dict. Pinned."""
-        key = f"show {package}/{suite}"
-        known = self._pins().get(key)
-        if known:
-            return known
-        with cache.locked("apt"):
-            self._ready()
-            # Without the release the newest of stable, updates and security
-            # is wanted, which is apt's default; a suite is said explicitly.
-            what = package if suite == RELEASE else f"{package}/{suite}"
-            text = self._run("apt-cache", "show", "--no-all-versions", what)
-            fields = {}
-            for line in text.split("\n\n")[0].splitlines():
-                if line[:1].isspace() or ":" not in line:
-                    continue
-                name, value = line.split(":", 1)
-                fields[name] = value.strip()
-            if "Version" not in fields:
+        return self.show_all([package], suite)[package]
+
+    def show_all(self, packages, suite=RELEASE):
+        """{package: its fields}, with one call of apt for what is not pinned."""
+        def key(package):
+            return f"show {package}/{suite}"
+
+        pins = self._pins()
+        missing = [each for each in packages if key(each) not in pins]
+        if missing:
+            with cache.locked("apt"):
+                self._ready()
+                # Without a release the newest of stable, updates and security
+                # is wanted, which is apt's default.
+                text = self._run(
+                    "apt-cache", "show", "--no-all-versions",
+                    *(each if suite == RELEASE else f"{each}/{suite}"
+                      for each in missing))
+                for stanza in text.split("\n\n"):
+                    fields = _fields(stanza)
+                    if "Package" in fields:
+                        self._pin(key(fields["Package"]), fields)
+            pins = self._pins()
+        for package in packages:
+            if key(package) not in pins:
                 raise cache.Failure(f"Debian {suite} has no package {package}")
-            kept = {name: fields[name] for name in
-                    ("Package", "Version", "Depends", "SHA256")
-                    if name in fields}
-            self._pin(key, kept)
-            return kept
+        return {package: pins[key(package)] for package in packages}
 
     def download(self, package, suite=RELEASE):
         """Path of PACKAGE's .deb, downloaded and checked by apt if missing."""
-        for attempt in (1, 2):
-            version = self.show(package, suite)["Version"]
-            name = "%s_%s.deb" % (package, version.replace(":", "%3a"))
-            try:
-                return cache.made("debs/" + name,
-                                  lambda new: self._download(package, version,
-                                                             new),
-                                  f"downloading {package} {version}")
-            except cache.Failure:
-                # The mirror has moved on from the pinned version: once more
-                # with new lists.
-                if attempt == 2:
-                    raise
-                self.refresh()
-        raise AssertionError("unreachable")
+        return self.download_all([package], suite)[0]
 
-    def _download(self, package, version, new):
-        with cache.locked("apt"):
-            self._ready()
-            self._run("apt-get", "-q", "download", f"{package}={version}",
-                      cwd=new.parent)
-        debs = list(new.parent.glob("*.deb"))
-        if len(debs) != 1:
-            raise cache.Failure(f"apt-get download {package} left {debs}")
-        debs[0].rename(new)
+    def download_all(self, packages, suite=RELEASE):
+        """Paths of the .debs of PACKAGES, in their order."""
+        try:
+            return self._download_all(packages, suite)
+        except cache.Failure:
+            # The mirror may have moved on from the pinned versions: once more
+            # with new lists.
+            self.refresh()
+            return self._download_all(packages, suite)
+
+    def _download_all(self, packages, suite):
+        store = cache.root() / "debs"
+        store.mkdir(exist_ok=True)
+        paths = {}
+        for package, fields in self.show_all(packages, suite).items():
+            version = fields["Version"].replace(":", "%3a")
+            paths[package] = store / f"{package}_{version}.deb"
+        missing = [each for each in packages if not paths[each].exists()]
+        if missing:
+            cache.say("downloading " + " ".join(missing))
+            with cache.locked("apt"), tempfile.TemporaryDirectory(
+                    prefix=".new-", dir=store) as scratch:
+                self._ready()
+                versions = self.show_all(missing, suite)
+                self._run("apt-get", "-q", "download",
+                          *(f"{each}={versions[each]['Version']}"
+                            for each in missing), cwd=scratch)
+                for deb in Path(scratch).glob("*.deb"):
+                    package, version, _ = deb.name.split("_")
+                    os.rename(deb, store / f"{package}_{version}.deb")
+        return [paths[each] for each in packages]
 
     def closure(self, packages, suite=RELEASE):
         """PACKAGES and all they depend on, as a sorted list of names."""

@@ -77,8 +77,8 @@ def headers(series):
         wanted = [name] + [
             other for other in _names(apt.show(name, suite)["Depends"])
             if re.match(r"linux-(headers|kbuild|compiler)-", other)]
-        for each in wanted:
-            unpack.deb(apt.download(each, suite), new)
+        for deb in apt.download_all(wanted, suite):
+            unpack.deb(deb, new)
         top = new / "usr/src" / name
         _rewrite(top / "Makefile", "include /usr/src/",
                  f"include {cache.root()}/headers/{name}/usr/src/")

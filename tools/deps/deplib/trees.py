@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Source trees by name: what `tools/deps/fetch NAME` gives."""
-from . import cache, unpack
+from . import cache, selftests, unpack
 from .apt import Apt
 
 
@@ -27,4 +27,7 @@ def zydis():
 
 TREES = {
     "zydis": zydis,
+    "kselftest": selftests.kselftest,
+    "kvm-selftests": selftests.kvm_selftests,
+    "linux-selftests": selftests.source,
 }

@@ -18,13 +18,14 @@ def archive(names):
     """Archive bytes with packages NAMES and all they depend on; cached."""
     apt = Apt()
     wanted = apt.closure(sorted(set(names)))
-    versions = [f"{name}={apt.show(name)['Version']}" for name in wanted]
+    versions = [f"{name}={fields['Version']}"
+                for name, fields in apt.show_all(wanted).items()]
     digest = hashlib.sha256(" ".join(versions).encode()).hexdigest()[:16]
 
     def make(new):
         tree = new.parent / "tree"
-        for name in wanted:
-            unpack.deb(apt.download(name), tree)
+        for deb in apt.download_all(wanted):
+            unpack.deb(deb, tree)
         for part in _LEFT_OUT:
             unpack.run("rm", "-rf", str(tree / part))
         packed = Archive()
