@@ -24,7 +24,7 @@ int tdm_vcpu_init(void);	/* module load */
 void tdm_vcpu_exit(void);
 int tdm_vcpu_create(struct tdm_vm *vm, u32 id);
 void tdm_vcpu_free(struct tdm_vcpu *vcpu);
-void tdm_vcpu_load(struct tdm_vcpu *vcpu);	/* vcpu->mutex held; preempt notifier; state accessible */
+void tdm_vcpu_load(struct tdm_vcpu *vcpu);	/* vcpu->mutex held (or not yet visible); preempt notifier; state accessible */
 void tdm_vcpu_unload(struct tdm_vcpu *vcpu);
 void tdm_vcpu_reset(struct tdm_vcpu *vcpu, bool init);	/* power-up or INIT state; vcpu loaded */
 void tdm_vcpu_kick(struct tdm_vcpu *vcpu);	/* any context: out of the guest, and out of HLT */

@@ -499,8 +499,6 @@ static bool fast_window(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 		tdm_stat(vcpu, exit_irq_window);
 	else
 		tdm_stat(vcpu, exit_nmi_window);
-	/* The engine drops a window that opened: ask anew if still wanted. */
-	vcpu->windows = 0;
 	return !tdm_userspace_wants_window(vcpu);
 }
 

@@ -87,6 +87,8 @@ static int block(struct tdm_vcpu *vcpu)
 	ns = ktime_get_ns() - start;
 	tdm_stat_add(vcpu, halt_ns, ns);
 	trace_tdm_halt(vcpu, ns);
+	if (READ_ONCE(vcpu->vm->dead))
+		return -EIO;
 	if (wants_to_wake(vcpu)) {
 		tdm_stat(vcpu, halt_wakeups);
 		tdm_take_request(vcpu, TDM_REQ_UNBLOCK);
@@ -264,9 +266,7 @@ static int run_waiting_ap(struct tdm_vcpu *vcpu)
 	if (READ_ONCE(vcpu->run->immediate_exit))
 		return -EINTR;
 	r = block(vcpu);
-	if (r < 0)
-		return r;
-	return READ_ONCE(vcpu->vm->dead) ? -EIO : -EAGAIN;
+	return r < 0 ? r : -EAGAIN;
 }
 
 static int run_loaded(struct tdm_vcpu *vcpu)

@@ -49,7 +49,6 @@ void tdm_vcpu_load(struct tdm_vcpu *vcpu)
 {
 	int cpu = get_cpu();
 
-	lockdep_assert_held(&vcpu->mutex);
 	preempt_notifier_register(&vcpu->preempt_notifier);
 	vcpu->loaded = true;
 	vcpu->cpu = cpu;
@@ -383,11 +382,10 @@ static int vcpu_setup(struct tdm_vcpu *vcpu)
 		if (r)
 			goto destroy_engine;
 	}
-	mutex_lock(&vcpu->mutex);
+	/* Nobody else knows it yet: no mutex, which goes outside vm->lock. */
 	tdm_vcpu_load(vcpu);
 	tdm_vcpu_reset(vcpu, false);
 	tdm_vcpu_unload(vcpu);
-	mutex_unlock(&vcpu->mutex);
 	return 0;
 
 destroy_engine:
