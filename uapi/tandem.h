@@ -59,4 +59,95 @@ struct tdm_engine_info {
 #define TDM_VM_SET_ENGINE	_IOW(TDM_IOC_MAGIC, 0x10, struct tdm_engine_config)
 #define TDM_VM_GET_ENGINE	_IOR(TDM_IOC_MAGIC, 0x11, struct tdm_engine_config)
 
+/*
+ * What of the KVM ABI is here: X(ioctl, file, support, note).
+ *
+ *   FULL	as KVM
+ *   PARTIAL	as KVM but for what the note says
+ *   REFUSED	EINVAL on the device and on vCPUs, ENOTTY on VMs, as KVM answers
+ *		a number it does not know
+ *
+ * What is not listed is refused. tools/testing/selftests/tandem compares this
+ * table with behaviour; Documentation/abi.rst explains it.
+ */
+#define TDM_ABI_TABLE(X)						\
+	X(KVM_GET_API_VERSION,		DEV,	FULL,	 "")		\
+	X(KVM_CREATE_VM,		DEV,	FULL,	 "")		\
+	X(KVM_CHECK_EXTENSION,		DEV,	FULL,	 "also on a VM") \
+	X(KVM_GET_VCPU_MMAP_SIZE,	DEV,	FULL,	 "")		\
+	X(KVM_GET_SUPPORTED_CPUID,	DEV,	FULL,	 "")		\
+	X(KVM_GET_EMULATED_CPUID,	DEV,	FULL,	 "")		\
+	X(KVM_GET_MSR_INDEX_LIST,	DEV,	FULL,	 "")		\
+	X(KVM_GET_MSR_FEATURE_INDEX_LIST, DEV,	FULL,	 "")		\
+	X(KVM_X86_GET_MCE_CAP_SUPPORTED, DEV,	FULL,	 "")		\
+	X(KVM_CREATE_VCPU,		VM,	FULL,	 "")		\
+	X(KVM_ENABLE_CAP,		VM,	PARTIAL, "the capabilities KVM_CHECK_EXTENSION names") \
+	X(KVM_SET_USER_MEMORY_REGION,	VM,	FULL,	 "")		\
+	X(KVM_GET_DIRTY_LOG,		VM,	FULL,	 "")		\
+	X(KVM_CLEAR_DIRTY_LOG,		VM,	FULL,	 "")		\
+	X(KVM_SET_TSS_ADDR,		VM,	FULL,	 "not needed with unrestricted guest: checked, ignored") \
+	X(KVM_SET_IDENTITY_MAP_ADDR,	VM,	FULL,	 "ditto")	\
+	X(KVM_SET_BOOT_CPU_ID,		VM,	FULL,	 "")		\
+	X(KVM_CREATE_IRQCHIP,		VM,	FULL,	 "")		\
+	X(KVM_GET_IRQCHIP,		VM,	FULL,	 "")		\
+	X(KVM_SET_IRQCHIP,		VM,	FULL,	 "")		\
+	X(KVM_IRQ_LINE,			VM,	FULL,	 "")		\
+	X(KVM_IRQ_LINE_STATUS,		VM,	FULL,	 "")		\
+	X(KVM_CREATE_PIT,		VM,	FULL,	 "")		\
+	X(KVM_CREATE_PIT2,		VM,	FULL,	 "")		\
+	X(KVM_GET_PIT,			VM,	FULL,	 "")		\
+	X(KVM_SET_PIT,			VM,	FULL,	 "")		\
+	X(KVM_GET_PIT2,			VM,	FULL,	 "")		\
+	X(KVM_SET_PIT2,			VM,	FULL,	 "")		\
+	X(KVM_REINJECT_CONTROL,		VM,	FULL,	 "")		\
+	X(KVM_SET_GSI_ROUTING,		VM,	FULL,	 "")		\
+	X(KVM_SIGNAL_MSI,		VM,	FULL,	 "")		\
+	X(KVM_GET_CLOCK,		VM,	PARTIAL, "no kvmclock is offered to the guest yet") \
+	X(KVM_SET_CLOCK,		VM,	PARTIAL, "ditto")	\
+	X(KVM_X86_SET_MSR_FILTER,	VM,	FULL,	 "")		\
+	X(KVM_RUN,			VCPU,	FULL,	 "")		\
+	X(KVM_GET_REGS,			VCPU,	FULL,	 "")		\
+	X(KVM_SET_REGS,			VCPU,	FULL,	 "")		\
+	X(KVM_GET_SREGS,		VCPU,	FULL,	 "")		\
+	X(KVM_SET_SREGS,		VCPU,	FULL,	 "")		\
+	X(KVM_GET_SREGS2,		VCPU,	FULL,	 "")		\
+	X(KVM_SET_SREGS2,		VCPU,	FULL,	 "")		\
+	X(KVM_GET_FPU,			VCPU,	FULL,	 "")		\
+	X(KVM_SET_FPU,			VCPU,	FULL,	 "")		\
+	X(KVM_GET_XSAVE,		VCPU,	FULL,	 "")		\
+	X(KVM_GET_XSAVE2,		VCPU,	FULL,	 "")		\
+	X(KVM_SET_XSAVE,		VCPU,	FULL,	 "")		\
+	X(KVM_GET_XCRS,			VCPU,	FULL,	 "")		\
+	X(KVM_SET_XCRS,			VCPU,	FULL,	 "")		\
+	X(KVM_GET_DEBUGREGS,		VCPU,	FULL,	 "")		\
+	X(KVM_SET_DEBUGREGS,		VCPU,	FULL,	 "")		\
+	X(KVM_GET_MSRS,			VCPU,	FULL,	 "also on the device: feature MSRs") \
+	X(KVM_SET_MSRS,			VCPU,	FULL,	 "")		\
+	X(KVM_SET_CPUID,		VCPU,	FULL,	 "")		\
+	X(KVM_SET_CPUID2,		VCPU,	FULL,	 "")		\
+	X(KVM_GET_CPUID2,		VCPU,	FULL,	 "")		\
+	X(KVM_GET_VCPU_EVENTS,		VCPU,	PARTIAL, "no SMM")	\
+	X(KVM_SET_VCPU_EVENTS,		VCPU,	PARTIAL, "no SMM")	\
+	X(KVM_GET_MP_STATE,		VCPU,	FULL,	 "")		\
+	X(KVM_SET_MP_STATE,		VCPU,	FULL,	 "")		\
+	X(KVM_GET_LAPIC,		VCPU,	FULL,	 "")		\
+	X(KVM_SET_LAPIC,		VCPU,	FULL,	 "")		\
+	X(KVM_INTERRUPT,		VCPU,	FULL,	 "")		\
+	X(KVM_NMI,			VCPU,	FULL,	 "")		\
+	X(KVM_TRANSLATE,		VCPU,	FULL,	 "")		\
+	X(KVM_SET_SIGNAL_MASK,		VCPU,	FULL,	 "")		\
+	X(KVM_SET_GUEST_DEBUG,		VCPU,	PARTIAL, "no KVM_GUESTDBG_BLOCKIRQ") \
+	X(KVM_SET_TSC_KHZ,		VCPU,	PARTIAL, "only the host's frequency: no TSC scaling") \
+	X(KVM_GET_TSC_KHZ,		VCPU,	FULL,	 "")		\
+	X(KVM_X86_SETUP_MCE,		VCPU,	FULL,	 "")		\
+	X(KVM_X86_SET_MCE,		VCPU,	REFUSED, "")		\
+	X(KVM_SMI,			VCPU,	REFUSED, "no SMM")	\
+	X(KVM_KVMCLOCK_CTRL,		VCPU,	REFUSED, "no kvmclock yet") \
+	X(KVM_SET_VAPIC_ADDR,		VCPU,	REFUSED, "")		\
+	X(KVM_TPR_ACCESS_REPORTING,	VCPU,	REFUSED, "")		\
+	X(KVM_IRQFD,			VM,	REFUSED, "not yet")	\
+	X(KVM_IOEVENTFD,		VM,	REFUSED, "not yet")	\
+	X(KVM_REGISTER_COALESCED_MMIO,	VM,	REFUSED, "not yet")	\
+	X(KVM_GET_STATS_FD,		VM,	REFUSED, "counters are in debugfs; not yet")
+
 #endif /* _UAPI_TANDEM_H */
