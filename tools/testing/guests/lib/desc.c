@@ -34,6 +34,7 @@ struct dtr idt_ptr = { sizeof(idt) - 1, (u64)idt };
 struct dtr idt32_ptr = { sizeof(idt32) - 1, (u64)idt32 };
 struct dtr ivt_ptr = { 0x3ff, 0 };
 
+_Static_assert(sizeof(struct tss64) == 104, "TSS");
 _Static_assert(sizeof(gdt) == SEL_LIMIT + 1, "GDT limit");
 
 extern char exc_stubs[], pm_stubs[], real_stubs[];

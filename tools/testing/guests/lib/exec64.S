@@ -79,6 +79,7 @@ exc_stubs:
 	vec = vec + 1
 	.endr
 
+	.globl exc_common
 exc_common:
 	cld
 	testb	$8, %spl

@@ -36,6 +36,16 @@ void show_exc(bool ok, const char *name, const struct exec *x,
 	      const struct snip *s);
 void guest_exit(int status) __attribute__((noreturn));
 
+/* expect.c */
+void expect_fault(const char *name, struct snip s, int vec, u64 err);
+void expect_trap(const char *name, struct snip s, int vec);
+void expect_done(const char *name, struct snip s);
+void expect_user_fault(const char *name, struct snip s, int vec, u64 err);
+void expect_user_trap(const char *name, struct snip s, int vec);
+void expect_user_done(const char *name, struct snip s);
+void expect_compat_fault(const char *name, struct snip s, int vec, u64 err);
+void expect_compat_trap(const char *name, struct snip s, int vec);
+
 /* string.c */
 void *memcpy(void *d, const void *s, u64 n);
 void *memset(void *d, int c, u64 n);
@@ -56,9 +66,9 @@ enum {
 struct tss64 {
 	u32 res0;
 	u64 rsp[3];
+	u64 ist[8]; /* ist[0]: reserved */
 	u64 res1;
-	u64 ist[8]; /* ist[0] unused: reserved */
-	u16 res3;
+	u16 res2;
 	u16 iomap;
 } __attribute__((packed));
 
