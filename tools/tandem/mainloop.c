@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The main thread's loop: signals, keyboard, device deadlines, the time-out.
+ *
+ * It sleeps in ppoll() until something happens; nothing here is polled. The
+ * vCPU threads wake it through the machine's eventfd.
+ *
+ * Keys: Ctrl-A is the escape key, only when standard input is a terminal. It
+ * works even when the guest reads nothing: what the guest has no room for yet
+ * waits in a queue here. Other input (pipes, files) is read no faster than the
+ * guest takes it.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "machine.h"
+#include "stats.h"
+#include "term.h"
+#include "util.h"
+
+#define CTRL_A 0x01
+#define QUEUE 4096
+#define NS_PER_S 1000000000ULL
+
+struct loop {
+	struct tdm_machine *m;
+	int signal_fd;
+	uint64_t timeout_ns; /* absolute, or TDM_NEVER */
+	bool tty, readable, at_eof, escape;
+	uint8_t queue[QUEUE]; /* typed, not yet received by the guest */
+	unsigned int head, count;
+};
+
+static void fill_signals(sigset_t *set)
+{
+	static const int handled[] = { SIGINT,	SIGTERM, SIGHUP,
+				       SIGQUIT, SIGTSTP, SIGCONT };
+
+	sigemptyset(set);
+	for (unsigned int i = 0; i < ARRAY_SIZE(handled); i++)
+		sigaddset(set, handled[i]);
+}
+
+/**
+ * tdm_mainloop_block_signals() - before any thread is made.
+ *
+ * The handled signals arrive through a signalfd; SIGUSR1 is unblocked by vCPU
+ * threads alone; a closed stdout is an error return of write(), not a signal.
+ */
+int tdm_mainloop_block_signals(void)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigset_t set;
+
+	fill_signals(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaction(SIGPIPE, &ignore, NULL);
+	return -pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static void on_broken_console(void *ctx, int err)
+{
+	struct tdm_machine *m = ctx;
+
+	tdm_note("standard output: %s", strerror(err));
+	tdm_machine_end(m, TDM_END_CONSOLE, 0);
+}
+
+static void queue_byte(struct loop *l, uint8_t byte)
+{
+	if (l->count == QUEUE)
+		return; /* typed far ahead of a guest that does not read */
+	l->queue[(l->head + l->count++) % QUEUE] = byte;
+}
+
+static void escape_help(void)
+{
+	tdm_say("\nCtrl-A x  end the VM           Ctrl-A s  show counters\n"
+		"Ctrl-A p  press power button   Ctrl-A b  send a serial break\n"
+		"Ctrl-A a  send Ctrl-A          Ctrl-A h  this help");
+}
+
+static void escape_key(struct loop *l, uint8_t key)
+{
+	struct tdm_machine *m = l->m;
+
+	switch (key) {
+	case 'x':
+	case 'X':
+		tdm_machine_end(m, TDM_END_USER, 0);
+		break;
+	case 's':
+		tdm_machine_stats(m);
+		break;
+	case 'p':
+		pthread_mutex_lock(&m->bus.lock);
+		tdm_acpi_pm_button(&m->acpi_pm);
+		pthread_mutex_unlock(&m->bus.lock);
+		break;
+	case 'b':
+		pthread_mutex_lock(&m->bus.lock);
+		tdm_serial_break(&m->serial);
+		pthread_mutex_unlock(&m->bus.lock);
+		break;
+	case 'a':
+	case CTRL_A:
+		queue_byte(l, CTRL_A);
+		break;
+	default:
+		escape_help();
+		break;
+	}
+}
+
+/* Take what was typed. Stops at end of file or an error for good. */
+static void read_input(struct loop *l)
+{
+	uint8_t buf[256];
+	ssize_t n = read(STDIN_FILENO, buf, sizeof(buf));
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return;
+	if (n <= 0) {
+		l->at_eof = true;
+		return;
+	}
+	for (ssize_t i = 0; i < n; i++) {
+		if (l->escape)
+			escape_key(l, buf[i]);
+		else if (!l->tty || buf[i] != CTRL_A)
+			queue_byte(l, buf[i]);
+		l->escape = l->tty && !l->escape && buf[i] == CTRL_A;
+	}
+}
+
+/* Hand over what the UART has room for. */
+static void feed_guest(struct loop *l)
+{
+	struct tdm_serial *s = &l->m->serial;
+	unsigned int room;
+
+	if (!l->count)
+		return;
+	pthread_mutex_lock(&l->m->bus.lock);
+	for (room = tdm_serial_room(s); room && l->count; room--) {
+		tdm_serial_receive(s, &l->queue[l->head], 1);
+		l->head = (l->head + 1) % QUEUE;
+		l->count--;
+	}
+	pthread_mutex_unlock(&l->m->bus.lock);
+}
+
+static void read_signal(struct loop *l)
+{
+	struct signalfd_siginfo si;
+
+	if (read(l->signal_fd, &si, sizeof(si)) != sizeof(si))
+		return;
+	switch (si.ssi_signo) {
+	case SIGTSTP:
+		tdm_term_suspend();
+		l->readable = tdm_term_enter();
+		break;
+	case SIGCONT: /* after SIGSTOP, or brought to the foreground */
+		l->readable = tdm_term_enter();
+		break;
+	default:
+		tdm_machine_end(l->m, TDM_END_SIGNAL, (int)si.ssi_signo);
+		break;
+	}
+}
+
+/* Let devices raise what is due. Return: when they want to be asked next. */
+static uint64_t poll_devices(struct tdm_machine *m)
+{
+	uint64_t now = tdm_monotonic_ns(), rtc, pm;
+
+	pthread_mutex_lock(&m->bus.lock);
+	rtc = tdm_rtc_deadline(&m->rtc);
+	if (rtc <= now)
+		tdm_rtc_poll(&m->rtc);
+	pm = tdm_acpi_pm_deadline(&m->acpi_pm);
+	if (pm <= now)
+		tdm_acpi_pm_poll(&m->acpi_pm);
+	rtc = tdm_rtc_deadline(&m->rtc);
+	pm = tdm_acpi_pm_deadline(&m->acpi_pm);
+	pthread_mutex_unlock(&m->bus.lock);
+	return rtc < pm ? rtc : pm;
+}
+
+/* Sleep until @until or an event. Return: 0 or a negative errno. */
+static int wait_for_event(struct loop *l, uint64_t until)
+{
+	bool want_input = l->readable && !l->at_eof && (l->tty || !l->count);
+	struct pollfd fds[] = {
+		{ .fd = l->m->wake_fd, .events = POLLIN },
+		{ .fd = l->signal_fd, .events = POLLIN },
+		{ .fd = want_input ? STDIN_FILENO : -1, .events = POLLIN },
+	};
+	uint64_t now = tdm_monotonic_ns(), count;
+	struct timespec ts = { 0 };
+
+	if (until != TDM_NEVER && until > now) {
+		ts.tv_sec = (time_t)((until - now) / NS_PER_S);
+		ts.tv_nsec = (long)((until - now) % NS_PER_S);
+	}
+	if (ppoll(fds, ARRAY_SIZE(fds), until == TDM_NEVER ? NULL : &ts, NULL) <
+	    0)
+		return errno == EINTR ? 0 : -errno;
+	/* Reading resets the eventfd; nothing to read is fine. */
+	if ((fds[0].revents & POLLIN) &&
+	    read(l->m->wake_fd, &count, sizeof(count)) < 0)
+		count = 0;
+	if (fds[1].revents & POLLIN)
+		read_signal(l);
+	if (fds[2].revents)
+		read_input(l);
+	return 0;
+}
+
+static int serve(struct loop *l)
+{
+	struct tdm_machine *m = l->m;
+	int err = 0;
+
+	while (!err && !atomic_load(&m->stopping)) {
+		uint64_t until = poll_devices(m);
+
+		feed_guest(l);
+		if (l->timeout_ns < until)
+			until = l->timeout_ns;
+		if (tdm_monotonic_ns() >= l->timeout_ns) {
+			tdm_machine_end(m, TDM_END_TIMEOUT, 0);
+			break;
+		}
+		err = wait_for_event(l, until);
+	}
+	return err;
+}
+
+/**
+ * tdm_mainloop() - start the vCPUs and serve them until the machine ends.
+ *
+ * Return: 0 once machine->stopping is set, or a negative errno, reported. vCPU
+ * threads may still run either way; the terminal is as it was.
+ */
+int tdm_mainloop(struct tdm_machine *m)
+{
+	struct loop l = { .m = m,
+			  .tty = isatty(STDIN_FILENO),
+			  .timeout_ns = TDM_NEVER };
+	sigset_t set;
+	int err;
+
+	fill_signals(&set);
+	l.signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (l.signal_fd < 0) {
+		err = -errno;
+		tdm_error("cannot receive signals: %s", strerror(-err));
+		return err;
+	}
+	err = tdm_console_start(&m->console, STDOUT_FILENO, on_broken_console,
+				m);
+	if (err) {
+		tdm_error("no thread for the console: %s", strerror(-err));
+		goto close_signals;
+	}
+	m->start_ns = tdm_monotonic_ns();
+	if (m->config.timeout_s)
+		l.timeout_ns = m->start_ns + m->config.timeout_s * NS_PER_S;
+	l.readable = tdm_term_enter();
+	for (unsigned int i = 0; !err && i < m->config.cpus; i++)
+		err = tdm_vcpu_start(&m->vcpu[i]);
+	if (!err) {
+		err = serve(&l);
+		if (err)
+			tdm_error("waiting for events: %s", strerror(-err));
+	}
+	tdm_term_leave();
+close_signals:
+	close(l.signal_fd);
+	return err;
+}

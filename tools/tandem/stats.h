@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Counters: one line each, and the reader of those the device keeps in debugfs.
+ */
+#ifndef TANDEM_STATS_H
+#define TANDEM_STATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define TDM_STAT_NAME 64
+#define TDM_STAT_TEXT 96
+
+struct tdm_stat {
+	char name[TDM_STAT_NAME];
+	char text[TDM_STAT_TEXT]; /* plain English, may be empty */
+	uint64_t value;
+};
+
+struct tdm_stat_list {
+	struct tdm_stat *stat;
+	size_t count, room;
+};
+
+void tdm_stat_line(const char *name, uint64_t value, const char *text);
+int tdm_stat_parse(char *line, struct tdm_stat *out);
+int tdm_stat_read_vm(const char *dir, struct tdm_stat_list *list);
+void tdm_stat_free(struct tdm_stat_list *list);
+void tdm_stat_root(const char *device, char *buf, size_t size);
+void tdm_stat_device(const char *device, pid_t pid, int vm_fd);
+
+#endif
