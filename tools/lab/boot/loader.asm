@@ -13,7 +13,7 @@
 ; until the last index shows up: what the BIOS touched before has then been
 ; passed. Touching the blocks from LOAD_BASE on in order now makes the rest of
 ; the blob appear there linearly. A wrong guess shows as a wrong signature at
-; BOOT_DATA, and is reported instead of jumping into garbage.
+; HANDOFF, and is reported instead of jumping into garbage.
 ;
 ; Defined on the command line (see lablib/directboot.py):
 ;   SCRATCH, PAD_BLOCKS    where the padding goes and how many blocks it has
@@ -28,6 +28,8 @@ E820_MAX	equ 32
 BP_E820_COUNT	equ 0x1e8		; boot_params.e820_entries
 BP_E820_TABLE	equ 0x2d0		; boot_params.e820_table
 MSR_EFER	equ 0xc0000080
+CMOS_STARTED	equ 0x7f		; index of a byte nobody else uses
+STARTED		equ 0xa5
 
 bits 16
 org 0
@@ -78,6 +80,14 @@ protected:
 	mov gs, ax
 	mov ss, ax
 	mov esp, E820_LOW
+	mov al, CMOS_STARTED
+	out 0x70, al
+	in al, 0x71
+	cmp al, STARTED
+	mov esi, 0xc0000 + was_reset
+	je complain
+	mov al, STARTED
+	out 0x71, al
 	mov esi, SCRATCH
 .pad:
 	cmp esi, SCRATCH + PAD_BLOCKS * BLOCK
@@ -116,7 +126,8 @@ protected:
 	jmp 0x10:(0xc0000 + long_mode)
 
 bad_layout:
-	mov esi, 0xc0000 + complaint
+	mov esi, 0xc0000 + not_linear
+complain:
 .say:
 	lodsb
 	test al, al
@@ -133,8 +144,10 @@ bad_layout:
 	out dx, al
 	jmp .press
 
-complaint:
-	db "lab loader: memory blocks are not where they were expected", 10, 0
+not_linear:
+	db "lab: memory blocks are not where the loader expects them", 10, 0
+was_reset:
+	db "lab: the machine was reset", 10, 0
 shutdown:
 	db "Shutdown", 0
 
@@ -144,7 +157,34 @@ long_mode:
 	mov rbx, [abs HANDOFF + 8]
 	xor ebp, ebp
 	xor edi, edi
+	rdtsc
+	shl rdx, 32
+	or rdx, rax
+	mov ecx, mark_end - mark
+	lea r8, [abs 0xc0000 + mark]
+.mark:
+	mov al, [r8]
+	out 0xe9, al
+	inc r8
+	loop .mark
+	mov ecx, 16
+.digit:
+	rol rdx, 4
+	mov al, dl
+	and al, 15
+	add al, '0'
+	cmp al, '9'
+	jbe .send
+	add al, 'a' - '9' - 1
+.send:
+	out 0xe9, al
+	loop .digit
+	mov al, 0x1e
+	out 0xe9, al
 	jmp rbx
+
+mark:	db 0, 0x1e, "lab-ticks:"
+mark_end:
 
 align 8
 gdt:	dq 0, 0x00cf9b000000ffff, 0x00af9b000000ffff, 0x00cf93000000ffff

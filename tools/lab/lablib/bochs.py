@@ -11,8 +11,6 @@ IPS = 50_000_000
 POWER_ON = 946684800
 MEMORY_MAX = 2048
 
-KERNEL_OPTIONS = ("reboot=t",)
-
 _BOCHSRC = """\
 config_interface: textconfig
 display_library: {display}
@@ -39,6 +37,8 @@ debug: action=ignore
 def _console(setup):
     if setup.terminal:
         return f"mode=term, dev={setup.terminal}"
+    if setup.bare:
+        return "mode=file, dev=/dev/stdout"
     return f"mode=file, dev={setup.directory}/console.txt"
 
 

@@ -6,7 +6,7 @@ import sys
 
 from deplib import cache, kernel
 
-from . import artefacts, machine, session
+from . import artefacts, baremetal, machine, session
 
 
 def _machine_options(parser):
@@ -47,7 +47,7 @@ def _host_options(parser):
     parser.add_argument("--kaslr", action="store_true",
                         help="boot through the decompressor, with KASLR (slow)")
     parser.add_argument("--console", action="store_true",
-                        help="show the host's console on failure of the command")
+                        help="show the host's console on stderr as it comes")
 
 
 def parse(arguments):
@@ -59,6 +59,24 @@ def parse(arguments):
     _machine_options(run)
     _host_options(run)
     run.add_argument("command", nargs="+", metavar="COMMAND")
+
+    bare = commands.add_parser(
+        "baremetal", help="run a guest on the bare emulated machine",
+        description="COM1 is stdout. A guest ends by printing a line \"EXIT n\" "
+        "there, writing n to port 0xf4 and \"Shutdown\" to port 0x8900: the "
+        "exit status is (n << 1) | 1. Power-off gives 0, a reset 125.")
+    _machine_options(bare)
+    what = bare.add_mutually_exclusive_group(required=True)
+    what.add_argument("--kernel", metavar="BZIMAGE")
+    what.add_argument("--elf", metavar="FILE", help="multiboot-1 ELF file")
+    bare.add_argument("--initrd", metavar="FILE")
+    bare.add_argument("--append", action="append", default=[], metavar="ARGS")
+    bare.add_argument("--kaslr", action="store_true",
+                      help="boot through the kernel's own decompressor")
+    bare.add_argument("--ticks", action="store_true",
+                      help="say on stderr how many instructions the guest "
+                      "took from its entry on (\"lab: ticks N\"); implies "
+                      "--count")
 
     path = commands.add_parser("path", help="print the path of an artefact",
                                description="NAME is one of: "
@@ -76,7 +94,8 @@ def _path(options):
 
 def main():
     options = parse(sys.argv[1:])
-    actions = {"run": session.run, "path": _path}
+    actions = {"run": session.run, "baremetal": baremetal.run,
+               "path": _path}
     try:
         return actions[options.action](options)
     except cache.Failure as failure:

@@ -62,11 +62,21 @@ def _boot_data(base, header, entry, command_line, initrd, initrd_size):
     return data
 
 
+def boot_data_address(image_end):
+    """Where prepare() puts the boot data of an image that ends there."""
+    return _round_up(image_end, 0x200000)
+
+
+def assemble(source, path, symbols):
+    """Assemble boot/SOURCE to PATH with SYMBOLS defined."""
+    defines = [f"-D{name}={value:#x}" for name, value in symbols.items()]
+    unpack.run("nasm", "-f", "bin", *defines, "-o", str(path),
+               str(Path(__file__).resolve().parent.parent / "boot" / source))
+
+
 def _rom(path, symbols):
     """Assemble the option ROM with SYMBOLS to PATH, with a valid checksum."""
-    source = Path(__file__).resolve().parent.parent / "boot/loader.asm"
-    defines = [f"-D{name}={value:#x}" for name, value in symbols.items()]
-    unpack.run("nasm", "-f", "bin", *defines, "-o", str(path), str(source))
+    assemble("loader.asm", path, symbols)
     rom = bytearray(path.read_bytes())
     rom[-1] = -sum(rom[:-1]) & 0xff
     path.write_bytes(rom)
@@ -78,7 +88,7 @@ def prepare(directory, megabytes, image, header, command_line, initrd):
     IMAGE is a vmlinux.Image, HEADER the setup header of its bzImage, INITRD a
     list of byte strings that are one after the other in memory.
     """
-    boot_data = _round_up(image.end, 0x200000)
+    boot_data = boot_data_address(image.end)
     initrd_at = boot_data + 0x100000
     initrd_size = sum(map(len, initrd))
     end = initrd_at + initrd_size

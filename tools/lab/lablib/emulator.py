@@ -29,13 +29,13 @@ def _die_with(parent):
 class Emulator:
     """A running emulator. Use as a context manager: leaving it kills it."""
 
-    def __init__(self, command, directory, stdin=subprocess.DEVNULL, env=None):
+    def __init__(self, command, directory, env=None, pass_fds=()):
         self.started = time.monotonic()
         self._parent = os.getppid()
         with open(directory / "emulator.txt", "wb") as log:
             self.process = subprocess.Popen(
-                command, stdin=stdin, stdout=subprocess.PIPE, stderr=log,
-                cwd=directory, start_new_session=True, close_fds=True,
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
+                cwd=directory, start_new_session=True, pass_fds=pass_fds,
                 env=dict(os.environ, **(env or {})),
                 preexec_fn=_die_with(os.getpid()))
 
@@ -56,11 +56,15 @@ class Emulator:
         """Whether the one who started us is gone."""
         return os.getppid() != self._parent
 
-    def output(self, deadline, tick):
+    def seconds(self):
+        """How long it has been running."""
+        return time.monotonic() - self.started
+
+    def output(self, deadline, every=0.5):
         """Yield chunks of its output until it ends.
 
-        Yields None about twice a second and calls TICK with the seconds it has
-        been running. Ends early at DEADLINE (monotonic) with TimeoutError.
+        Yields b"" when nothing came for EVERY seconds. Raises TimeoutError at
+        DEADLINE (monotonic) and KeyboardInterrupt when our parent is gone.
         """
         fd = self.process.stdout.fileno()
         while True:
@@ -70,10 +74,14 @@ class Emulator:
             if self.orphaned():
                 raise KeyboardInterrupt
             ready, _, _ = select.select([fd], [], [],
-                                        min(0.5, deadline - now))
-            if ready:
-                data = os.read(fd, 1 << 16)
-                if not data:
-                    return
-                yield data
-            tick(time.monotonic() - self.started)
+                                        min(every, deadline - now))
+            data = os.read(fd, 1 << 16) if ready else b""
+            if ready and not data:
+                return
+            yield data
+
+    def returncode(self, seconds=2):
+        """Its exit status if it ends within SECONDS, else None."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(seconds)
+        return None

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deplib import kernel
 from deplib.cache import Failure
 
 from . import artefacts, bochs, qemu
@@ -32,6 +31,10 @@ class Setup:
     header: bytes = b""         # setup header, for Bochs
     terminal: str = ""          # device of the console, else a file
     gdb_port: int = 0
+    bare: bool = False          # COM1 is our stdout; a guest, not a host
+    exit_port: bool = True      # QEMU: whether isa-debug-exit is there
+    qmp_fd: int = -1            # QEMU: inherited, start paused
+    gdb_fd: int = -1            # QEMU: inherited
 
     @property
     def backend(self):
@@ -69,7 +72,3 @@ def setup(options, directory):
         cpu=options.cpu or default_cpu(options.machine, emulator),
         smp=options.smp, counting=options.count,
         memory=options.mem or DEFAULT_MEMORY[options.machine])
-
-
-def host_kernel(series):
-    return kernel.vmlinuz(series)

@@ -10,7 +10,19 @@ DEFAULT_CPU = {
 COUNTING = ("-icount", "shift=0,sleep=off",
             "-rtc", "base=2024-01-01,clock=vm", "-seed", "7")
 
-KERNEL_OPTIONS = ("reboot=t",)
+
+# Port 0xf4 belongs to bare-metal guests; a host's labrun uses another.
+EXIT_PORT_HOST = 0x501
+EXIT_PORT_BARE = 0xf4
+
+
+def _console(setup):
+    """COM1, and the way a host's output takes."""
+    if setup.bare:
+        return ["-serial", "chardev:out"]
+    argv = ["-device", "isa-debugcon,iobase=0xe9,chardev=out", "-serial"]
+    return argv + ([setup.terminal] if setup.terminal else
+                   [f"file:{setup.directory}/console.txt"])
 
 
 def command(setup):
@@ -20,21 +32,26 @@ def command(setup):
             "-cpu", setup.cpu, "-smp", str(setup.smp),
             "-m", str(setup.memory), "-kernel", str(setup.kernel),
             "-append", setup.command_line,
-            "-chardev", "stdio,id=out,signal=off",
-            "-device", "isa-debugcon,iobase=0xe9,chardev=out",
-            "-device", "isa-debug-exit,iobase=0x501"]
+            "-chardev", "stdio,id=out,signal=off"]
+    argv += _console(setup)
+    if setup.exit_port:
+        port = EXIT_PORT_BARE if setup.bare else EXIT_PORT_HOST
+        argv += ["-device", f"isa-debug-exit,iobase={port:#x}"]
     if setup.initrd:
         initrd = setup.directory / "initrd"
         with open(initrd, "wb") as handle:
             for part in setup.initrd:
                 handle.write(part)
         argv += ["-initrd", str(initrd)]
-    if setup.terminal:
-        argv += ["-serial", str(setup.terminal)]
-    else:
-        argv += ["-serial", f"file:{setup.directory}/console.txt"]
     if setup.counting:
         argv += COUNTING
+    if setup.qmp_fd >= 0:
+        argv += ["-S", "-no-shutdown",
+                 "-chardev", f"socket,id=qmp,fd={setup.qmp_fd}",
+                 "-mon", "chardev=qmp,mode=control"]
+    if setup.gdb_fd >= 0:
+        argv += ["-chardev", f"socket,id=gdb,fd={setup.gdb_fd}",
+                 "-gdb", "chardev:gdb"]
     if setup.gdb_port:
         argv += ["-gdb", f"tcp:127.0.0.1:{setup.gdb_port}"]
     return argv, {}
