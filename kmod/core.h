@@ -8,6 +8,8 @@
 #include <linux/file.h>
 #include <linux/kvm.h>
 
+#include "arch/x86/cr.h"
+#include "arch/x86/dr.h"
 #include "arch/x86/vcpu.h"
 
 #define TDM_RUN_PAGES	2	/* struct kvm_run, then the port I/O data page */
@@ -55,16 +57,6 @@ int tdm_internal_error(struct tdm_vcpu *vcpu, u32 suberror, const struct tdm_exi
 int tdm_emulate(struct tdm_vcpu *vcpu, const struct tdm_exit *exit);	/* as tdm_handle_exit */
 int tdm_emul_create(struct tdm_vcpu *vcpu);
 void tdm_emul_destroy(struct tdm_vcpu *vcpu);
-
-/* CR/DR writes by the guest or the emulator: 0, or -EINVAL = #GP(0) (arch/x86/cr.c) */
-int tdm_set_cr0(struct tdm_vcpu *vcpu, u64 val);
-int tdm_set_cr3(struct tdm_vcpu *vcpu, u64 val);
-int tdm_set_cr4(struct tdm_vcpu *vcpu, u64 val);
-int tdm_set_cr8(struct tdm_vcpu *vcpu, u64 val);
-int tdm_set_efer(struct tdm_vcpu *vcpu, u64 val);
-int tdm_set_xcr0(struct tdm_vcpu *vcpu, u64 val);
-int tdm_get_dr(struct tdm_vcpu *vcpu, int dr, u64 *val);
-int tdm_set_dr(struct tdm_vcpu *vcpu, int dr, u64 val);
 
 /* ioctl_*.c */
 long tdm_vcpu_state_ioctl(struct tdm_vcpu *vcpu, unsigned int cmd, void __user *arg);	/* -ENOIOCTLCMD: not one of them */

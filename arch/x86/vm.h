@@ -13,6 +13,7 @@
 #define TDM_VM_H
 
 #include <linux/kref.h>
+#include <linux/list.h>
 #include <linux/mm_types.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
@@ -47,17 +48,35 @@ enum tdm_mmu_mode { TDM_MMU_MODE_EPT, TDM_MMU_MODE_SHADOW };
 
 enum tdm_bus { TDM_BUS_PIO, TDM_BUS_MMIO, TDM_NR_BUSES };
 
-/** struct tdm_mmu - per-VM MMU state; owned by shadow_mmu/ */
+/**
+ * struct tdm_mmu - per-VM MMU state; owned by shadow_mmu/
+ *
+ * Notifier protocol: host page tables are read and guest mappings made inside
+ * one hold of @lock, and only while no invalidation of that range is in
+ * progress. So a mapping can never be older than the host's own entry.
+ *
+ * TLB protocol: whoever removes a mapping or a right bumps @tlb_gen under
+ * @lock and calls tdm_mmu_sync_tlb() without it before anybody is told;
+ * @tlb_done follows once every vCPU has flushed. A notifier that finds nothing
+ * to remove still waits for what others removed a moment ago.
+ */
 struct tdm_mmu {
-	spinlock_t lock;		/* "mmu_lock": all tables below */
-	u64 root_hpa;			/* (m) EPT root table, 0 = none */
-	unsigned long nr_pages;		/* (m) table pages held */
-	/* Notifier protocol: a fault reads seq before GUP and re-checks it under lock. */
-	unsigned long notifier_seq;	/* (m) bumped at the end of an invalidation */
+	spinlock_t lock;		/* "mmu_lock": all below, and the guest tables */
+	u64 *root;			/* (c) root table */
+	u64 root_hpa;			/* (c) its physical address */
+	struct rb_root_cached slots_by_hva; /* (m) interval tree of tdm_memslot */
+	struct tdm_memslot *last_slot;	/* (m) the last one found; NULL = none */
 	int notifier_count;		/* (m) invalidations in progress */
+	unsigned long inv_start;	/* (m) hva range that covers them all */
+	unsigned long inv_end;		/* (m) exclusive */
+	bool gone;			/* (m) the address space has ended: map nothing */
+	u64 tlb_gen;			/* (m) bumped by each loss of a mapping or right */
+	u64 tlb_done;			/* (m) all vCPUs have flushed up to here */
+	struct list_head pool;		/* (m) zeroed pages for tables, by page->lru */
+	unsigned int pool_nr;		/* (m) pages in it */
+	struct list_head dead;		/* (m) unlinked tables: freed after a flush */
 	struct mmu_notifier notifier;	/* (c) registered on vm->mm */
 	bool notifier_registered;	/* (c) */
-	void *priv;			/* builder's own */
 };
 
 struct tdm_vm {
@@ -110,6 +129,7 @@ struct tdm_vm {
 	u32 disabled_exits;			/* (l) KVM_X86_DISABLE_EXITS_* */
 	u64 disabled_quirks;			/* (l) KVM_CAP_DISABLE_QUIRKS* */
 	bool exception_payload;			/* (l) */
+	bool platform_info_hidden;		/* (l) KVM_CAP_MSR_PLATFORM_INFO = 0 */
 	bool triple_fault_event;		/* (l) */
 
 	atomic64_t stat[TDM_NR_VM_STATS];

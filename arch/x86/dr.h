@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Debug registers: the guest's, and those a debugger of the guest set.
+ */
+#ifndef TDM_DR_H
+#define TDM_DR_H
+
+#include "arch/x86/vcpu.h"
+
+u64 tdm_dr_read(struct tdm_vcpu *vcpu, int dr);
+int tdm_dr_write(struct tdm_vcpu *vcpu, int dr, u64 val);
+int tdm_get_dr(struct tdm_vcpu *vcpu, int dr, u64 *val);
+int tdm_set_dr(struct tdm_vcpu *vcpu, int dr, u64 val);
+u64 tdm_dr6_fixed(struct tdm_vcpu *vcpu);
+
+/*
+ * What the hardware must have while the guest runs: with
+ * KVM_GUESTDBG_USE_HW_BP the debugger's breakpoints replace the guest's.
+ */
+static inline u64 tdm_dr_effective(const struct tdm_vcpu *vcpu, int dr)
+{
+	return vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP ?
+	       vcpu->debug_dr[dr] : vcpu->st.dr[dr];
+}
+
+static inline u64 tdm_dr7_effective(const struct tdm_vcpu *vcpu)
+{
+	return vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP ?
+	       vcpu->debug_dr7 : vcpu->st.dr7;
+}
+
+#endif /* TDM_DR_H */
