@@ -9,6 +9,7 @@
 #include "lib.h"
 
 void console_init(void);
+void console_drain(void);
 void print_line(const char *head, const char *name, const char *fmt,
 		va_list *ap);
 void guest_start(void);
@@ -129,6 +130,7 @@ void guest_exit(int status)
 	info("%s: %u passed, %u failed, %u skipped", guest_name, passed, failed,
 	     skipped);
 	printf("EXIT %d\n", status);
+	console_drain();
 	outl(ISA_DEBUG_EXIT, status);
 	for (p = "Shutdown"; *p; p++)
 		outb(BOCHS_SHUTDOWN, *p);

@@ -10,6 +10,7 @@
 
 #define COM1 0x3f8
 #define LSR_THRE 0x20
+#define LSR_TEMT 0x40
 
 static volatile int console_lock;
 
@@ -35,6 +36,15 @@ void console_init(void)
 	outb(COM1 + 3, 3); /* 8N1 */
 	outb(COM1 + 2, 7); /* FIFO on, cleared */
 	outb(COM1 + 4, 3);
+}
+
+void console_drain(void);
+
+/* The last character has left the shift register. */
+void console_drain(void)
+{
+	while (!(inb(COM1 + 5) & LSR_TEMT))
+		pause();
 }
 
 static void put_raw(char c)
