@@ -120,4 +120,5 @@ NAMES = {
     "bochs": bochs3,
     "bochs-bios": bios,
     "base-initramfs": base_initramfs,
+    "no-srand": no_srand,
 }

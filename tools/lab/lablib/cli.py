@@ -4,9 +4,9 @@ import argparse
 import os
 import sys
 
-from deplib import cache, kernel
+from deplib import apt, cache, kernel, trees
 
-from . import artefacts, baremetal, machine, session
+from . import artefacts, baremetal, machine, session, shell
 
 
 def _machine_options(parser):
@@ -60,6 +60,16 @@ def parse(arguments):
     _host_options(run)
     run.add_argument("command", nargs="+", metavar="COMMAND")
 
+    shell = commands.add_parser(
+        "shell", help="boot a host and give its console to this terminal")
+    _machine_options(shell)
+    _host_options(shell)
+
+    fetch = commands.add_parser(
+        "fetch", help="fetch and build everything ahead of time")
+    fetch.add_argument("--refresh", action="store_true",
+                       help="take the newest versions Debian has")
+
     bare = commands.add_parser(
         "baremetal", help="run a guest on the bare emulated machine",
         description="COM1 is stdout. A guest ends by printing a line \"EXIT n\" "
@@ -86,6 +96,19 @@ def parse(arguments):
     return parser.parse_args(arguments)
 
 
+def _fetch(options):
+    """Make every artefact there is; what is there already costs nothing."""
+    if options.refresh:
+        apt.Apt().refresh()
+    steps = list(artefacts.NAMES.items()) + list(trees.TREES.items()) + [
+        (f"headers-{series}", lambda series=series: kernel.headers(series))
+        for series in kernel.SUITES]
+    for number, (name, make) in enumerate(steps, 1):
+        cache.say(f"[{number}/{len(steps)}] {name}")
+        make()
+    return 0
+
+
 def _path(options):
     for name in options.name:
         print(artefacts.NAMES[name]())
@@ -94,7 +117,8 @@ def _path(options):
 
 def main():
     options = parse(sys.argv[1:])
-    actions = {"run": session.run, "baremetal": baremetal.run,
+    actions = {"run": session.run, "shell": shell.run, "fetch": _fetch,
+               "baremetal": baremetal.run,
                "path": _path}
     try:
         return actions[options.action](options)

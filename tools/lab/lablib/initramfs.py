@@ -43,8 +43,11 @@ def _stripped(module):
         return target.read_bytes()
 
 
-def overlay(options, module):
-    """Archive bytes for OPTIONS; MODULE is the .ko to load, or None."""
+def overlay(options, module, interactive):
+    """Archive bytes for OPTIONS; MODULE is the .ko to load, or None.
+
+    INTERACTIVE gives a shell on the console instead of the command.
+    """
     archive = Archive()
     guests = []
     for spec in options.file:
@@ -52,7 +55,8 @@ def overlay(options, module):
         archive.copy(os.path.realpath(host), guest)
         guests.append(guest)
     config = {"path": _search_path(guests),
-              "module_args": options.module_args or ""}
+              "module_args": options.module_args or "",
+              "interactive": "yes" if interactive else ""}
     if module:
         archive.file("/lab/tandem.ko", _stripped(module))
         config["module"] = "/lab/tandem.ko"
@@ -68,12 +72,12 @@ def overlay(options, module):
     return archive.data()
 
 
-def archives(options, module):
+def archives(options, module, interactive):
     """All archives of a run, in the order the kernel must see them."""
     parts = [artefacts.base_initramfs().read_bytes()]
     if options.package:
         parts.append(packages.archive(options.package))
     if options.kmod:
         parts.append(kmods.Modules(options.kernel).archive(options.kmod))
-    parts.append(overlay(options, module))
+    parts.append(overlay(options, module, interactive))
     return parts

@@ -14,11 +14,11 @@ def say(text):
 
 
 def emulator_words(directory):
-    """Show what the emulator said of its own end."""
+    """Show what the emulator said of its own end, if it was not asked for."""
     lines = [line for line in console.read(directory / "emulator.txt")
              if _NOISE not in line and not line.startswith("====")
              and not line.startswith("00000000000i[")]
-    if lines:
+    if lines and "Shutdown port" not in lines[-1]:
         say("the emulator said:")
         for line in lines[-5:]:
             print("  " + line, file=sys.stderr)

@@ -45,14 +45,15 @@ def module_of(options):
     return path
 
 
-def prepare(options, setup):
-    """Put the host of OPTIONS into SETUP."""
+def prepare(options, setup, interactive=False):
+    """Put the host of OPTIONS into SETUP; a shell instead of the command?"""
     setup.load_linux(kernel.vmlinuz(options.kernel), options.kaslr)
     words = list(KERNEL_OPTIONS)
     if not options.kaslr:
         words.append("nokaslr")
     setup.command_line = " ".join(words + options.append)
-    setup.initrd = initramfs.archives(options, module_of(options))
+    setup.initrd = initramfs.archives(options, module_of(options),
+                                       interactive)
 
 
 def _console_stream(path, state):
