@@ -47,8 +47,19 @@ int emul_read_desc(struct tdm_emul_ctxt *c, u16 sel, u8 vector,
 		   struct emul_desc *d);
 void emul_desc_segment(const struct emul_desc *d, u16 sel, struct tdm_segment *s);
 int emul_set_accessed(struct tdm_emul_ctxt *c, struct emul_desc *d);
-void emul_store_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg,
-		    const struct tdm_segment *s);
 void emul_load_seg_real(struct tdm_emul_ctxt *c, enum tdm_seg seg, u16 sel);
+
+/* far.c */
+bool emul_desc_is_code(const struct tdm_emul_ctxt *c, const struct emul_desc *d);
+int emul_load_cs(struct tdm_emul_ctxt *c, struct emul_desc *d, u16 sel,
+		 unsigned int cpl, u64 rip);
+int emul_inner_stack(struct tdm_emul_ctxt *c, unsigned int cpl, unsigned int ist);
+int emul_outer_ss(struct tdm_emul_ctxt *c, u16 sel, const struct tdm_segment *cs);
+void emul_drop_segments(struct tdm_emul_ctxt *c, unsigned int cpl);
+
+/* op_far.c */
+int emul_return_cs(struct tdm_emul_ctxt *c, u16 sel, struct emul_desc *d);
+int emul_return_outer(struct tdm_emul_ctxt *c, u16 ss, u64 sp,
+		      unsigned int release, unsigned int size);
 
 #endif /* TDM_EMUL_DESC_H */

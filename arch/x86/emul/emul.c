@@ -183,18 +183,30 @@ static int fetch_decode(struct tdm_emul_ctxt *c)
 	return TDM_EMUL_DONE;
 }
 
-/* State of the vector units that makes an instruction #UD or #NM. */
-static int check_vector_state(struct tdm_emul_ctxt *c, unsigned int flags)
+static bool uses_vec(const struct tdm_insn *insn)
 {
-	if (flags & OP_VEX) {
-		u64 xcr0 = 0;
+	unsigned int i;
 
-		if (emul_real_segs(c) || !(c->cr4 & X86_CR4_OSXSAVE) ||
+	for (i = 0; i < insn->nr_opnds; i++)
+		if (insn->opnd[i].kind == TDM_OPND_VEC)
+			return true;
+	return false;
+}
+
+/* State of the vector units that makes an instruction #UD or #NM. */
+static int check_vector_state(struct tdm_emul_ctxt *c)
+{
+	u64 xcr0;
+
+	if (c->insn.prefixes & TDM_PFX_VEX) {
+		if (emul_real_segs(c) || !(c->features & TDM_EMUL_F_AVX) ||
+		    !(c->cr4 & X86_CR4_OSXSAVE) ||
 		    c->ops->get_xcr(c, 0, &xcr0) || (xcr0 & 6) != 6)
 			return emul_ud(c);
-	} else if (flags & OP_LEGACY_SSE) {
-		if ((c->cr0 & X86_CR0_EM) || !(c->cr4 & X86_CR4_OSFXSR))
-			return emul_ud(c);
+	} else if (c->cr0 & X86_CR0_EM) {
+		return emul_ud(c);
+	} else if (uses_vec(&c->insn) && !(c->cr4 & X86_CR4_OSFXSR)) {
+		return emul_ud(c);
 	}
 	if (c->cr0 & X86_CR0_TS)
 		return emul_exc(c, EMUL_NM);
@@ -210,12 +222,13 @@ static int execute(struct tdm_emul_ctxt *c)
 		return TDM_EMUL_UNHANDLED;
 	if ((op->feature & c->features) != op->feature)
 		return emul_ud(c);
-	if ((op->flags & OP_PROT) && emul_real_segs(c))
+	if (((op->flags & OP_PROT) && emul_real_segs(c)) ||
+	    ((op->flags & OP_LONG64) && !emul_long64(c)))
 		return emul_ud(c);
 	if ((op->flags & OP_CPL0) && emul_cpl(c))
 		return emul_gp(c, 0);
-	if (op->flags & (OP_LEGACY_SSE | OP_VEX)) {
-		rc = check_vector_state(c, op->flags);
+	if (op->flags & OP_SIMD) {
+		rc = check_vector_state(c);
 		if (rc)
 			return rc;
 	}
@@ -234,6 +247,8 @@ static void begin(struct tdm_emul_ctxt *c)
 	c->rep_more = false;
 	c->new_shadow = 0;
 	c->trap_dr6 = 0;
+	c->ext = 0;
+	c->cpl_valid = false;
 	c->next_rip = c->regs.rip + c->insn.len;
 	if (!emul_long64(c))
 		c->next_rip = (u32)c->next_rip;
@@ -282,7 +297,37 @@ static int run(struct tdm_emul_ctxt *c)
 			return TDM_EMUL_RETRY;
 		c->regs = c->saved;
 		c->seg_valid &= ~c->seg_dirty;
+		c->mode = c->insn.mode;
 	}
+}
+
+/**
+ * tdm_emul_deliver() - deliver an event to the guest
+ * @c: context with its inputs filled in, as for a step
+ * @ev: the event; insn_len is added to the RIP that is pushed. For #PF the
+ *	caller sets CR2, for a fault RF in regs.rflags.
+ *
+ * Return: DONE (regs and segments are those of the handler); FAULT: delivery
+ * itself raised c->event, nothing changed; IO, RETRY, UNHANDLED (task gate) as
+ * a step.
+ */
+int tdm_emul_deliver(struct tdm_emul_ctxt *c, const struct tdm_emul_event *ev)
+{
+	struct tdm_emul_event event = *ev;
+	int rc;
+
+	if (c->io_pending)
+		return TDM_EMUL_IO;
+	c->seg_valid = 0;
+	c->mode = current_mode(c);
+	begin(c);
+	c->no_trap = true;
+	rc = emul_deliver(c, &event, c->regs.rip + event.insn_len);
+	if (rc == TDM_EMUL_DONE)
+		commit(c);
+	else
+		restore(c, rc);
+	return rc;
 }
 
 /**
@@ -299,7 +344,6 @@ int tdm_emul_step(struct tdm_emul_ctxt *c)
 		return TDM_EMUL_IO;
 
 	c->seg_valid = 0;
-	c->cpl_valid = false;
 	c->mode = current_mode(c);
 	begin(c);
 	/* With accesses on the log, the same instruction goes on. */

@@ -95,6 +95,7 @@ enum tdm_emul_event_type {
 	TDM_EMUL_SOFT_INT,	/* INT n */
 	TDM_EMUL_SOFT_EXC,	/* INT3, INTO */
 	TDM_EMUL_PRIV_EXC,	/* INT1 */
+	TDM_EMUL_EXT_INT,	/* external interrupt or NMI, for tdm_emul_deliver() */
 };
 
 /**
@@ -267,6 +268,8 @@ struct tdm_emul_ops {
 #define TDM_EMUL_F_MOVDIRI	BIT_ULL(18)
 #define TDM_EMUL_F_SSE3		BIT_ULL(19)
 #define TDM_EMUL_F_SSE4_1	BIT_ULL(20)
+#define TDM_EMUL_F_SSE4_2	BIT_ULL(21)	/* CRC32 */
+#define TDM_EMUL_F_MONITOR	BIT_ULL(22)
 
 /* ctxt->int_shadow */
 #define TDM_EMUL_SHADOW_STI	1u
@@ -320,6 +323,7 @@ struct tdm_emul_ctxt {
 	bool no_trap;			/* TF trap is not due after this one */
 	bool rep_more;			/* REP: RIP stays on the instruction */
 	u8 new_shadow;			/* interrupt shadow after this one */
+	u8 ext;				/* EXT bit of selector error codes */
 	u8 seg_valid;			/* bit per cached entry of seg[] */
 	u8 seg_dirty;			/* bit per entry to be stored at commit */
 	struct tdm_segment seg[TDM_NR_SEGS];
@@ -339,7 +343,7 @@ struct tdm_emul_ctxt {
 	struct tdm_insn insn;
 	u64 nr_emulated;
 	u8 fetch[16];
-	u8 buf[256] __attribute__((aligned(32)));
+	u8 buf[512] __attribute__((aligned(32)));
 	u8 pio_data[TDM_EMUL_PIO_BYTES] __attribute__((aligned(8)));
 };
 
@@ -347,6 +351,7 @@ void tdm_emul_init(struct tdm_emul_ctxt *c, const struct tdm_emul_ops *ops,
 		   void *priv);
 void tdm_emul_reset(struct tdm_emul_ctxt *c);
 int tdm_emul_step(struct tdm_emul_ctxt *c);
+int tdm_emul_deliver(struct tdm_emul_ctxt *c, const struct tdm_emul_event *ev);
 int tdm_emul_fault(struct tdm_emul_ctxt *c, u8 vector, bool has_error,
 		   u32 error, u64 address);
 

@@ -27,6 +27,16 @@ enum {
 #define EMUL_EFER_LME	0x100ull
 #define EMUL_EFER_LMA	0x400ull
 
+#define EMUL_MSR_SYSENTER_CS	0x174u
+#define EMUL_MSR_SYSENTER_ESP	0x175u
+#define EMUL_MSR_SYSENTER_EIP	0x176u
+#define EMUL_MSR_STAR		0xc0000081u
+#define EMUL_MSR_LSTAR		0xc0000082u
+#define EMUL_MSR_CSTAR		0xc0000083u
+#define EMUL_MSR_FMASK		0xc0000084u
+#define EMUL_MSR_KERNEL_GS_BASE	0xc0000102u
+#define EMUL_MSR_TSC_AUX	0xc0000103u
+
 #define EMUL_ARITH_FLAGS (X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | \
 			  X86_EFLAGS_ZF | X86_EFLAGS_SF | X86_EFLAGS_OF)
 
@@ -35,8 +45,8 @@ typedef int (*emul_fn)(struct tdm_emul_ctxt *c);
 /* struct tdm_emul_op.flags */
 #define OP_CPL0		0x01	/* #GP(0) unless CPL is 0 */
 #define OP_PROT		0x02	/* #UD in real and virtual-8086 mode */
-#define OP_LEGACY_SSE	0x04	/* SSE state checks: CR0.EM, CR4.OSFXSR, CR0.TS */
-#define OP_VEX		0x08	/* AVX state checks: CR4.OSXSAVE, XCR0, CR0.TS */
+#define OP_LONG64	0x04	/* #UD outside 64-bit mode */
+#define OP_SIMD		0x08	/* #UD or #NM unless the vector state is enabled */
 
 /**
  * struct tdm_emul_op - how a mnemonic is emulated
@@ -122,6 +132,8 @@ void emul_checkpoint(struct tdm_emul_ctxt *c);
 
 /* ---- segment.c ---- */
 struct tdm_segment *emul_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg);
+void emul_store_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg,
+		    const struct tdm_segment *s);
 unsigned int emul_cpl(struct tdm_emul_ctxt *c);
 bool emul_canonical(const struct tdm_emul_ctxt *c, u64 lin);
 int emul_linear(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
@@ -183,23 +195,72 @@ static inline void emul_flag(struct tdm_emul_ctxt *c, u64 flag, bool on)
 unsigned int emul_stack_size(struct tdm_emul_ctxt *c);
 int emul_push(struct tdm_emul_ctxt *c, u64 val, unsigned int size);
 int emul_pop(struct tdm_emul_ctxt *c, u64 *val, unsigned int size);
+int emul_push_many(struct tdm_emul_ctxt *c, const u64 *vals, unsigned int n,
+		   unsigned int size);
+void emul_release(struct tdm_emul_ctxt *c, unsigned int bytes);
 
 /* ---- segload.c ---- */
 int emul_load_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg, u16 sel);
+
+/* ---- far.c, op_far.c, op_branch.c, event.c ---- */
+bool emul_is_far(const struct tdm_emul_ctxt *c);
+int emul_read_far(struct tdm_emul_ctxt *c, const struct tdm_operand *op,
+		  u16 *sel, u64 *off);
+int emul_check_target(struct tdm_emul_ctxt *c, const struct tdm_segment *cs,
+		      u64 rip);
+int emul_far_jmp(struct tdm_emul_ctxt *c);
+int emul_far_call(struct tdm_emul_ctxt *c);
+int emul_far_ret(struct tdm_emul_ctxt *c);
+int emul_deliver(struct tdm_emul_ctxt *c, const struct tdm_emul_event *ev,
+		 u64 rip);
+int emul_deliver_real(struct tdm_emul_ctxt *c, u64 table, u8 vector, u64 rip,
+		      u64 flags);
+
+/* ---- op_sys.c ---- */
+int emul_mov_cr(struct tdm_emul_ctxt *c);
+int emul_mov_dr(struct tdm_emul_ctxt *c);
 
 /* ---- op_io.c ---- */
 int emul_check_io(struct tdm_emul_ctxt *c, u16 port, unsigned int size);
 
 /* ---- handlers, one family a file ---- */
 #define EMUL_HANDLERS(X)						\
-	X(alu) X(unary) X(test) X(cmpxchg) X(xadd)			\
-	X(mov) X(movzx) X(movsx) X(lea) X(xchg) X(bswap) X(movbe)	\
-	X(cmov) X(setcc) X(nop) X(mov_seg)				\
-	X(movs) X(cmps) X(stos) X(lods) X(scas) X(movsd) X(cmpsd)	\
+	/* op_alu.c */							\
+	X(alu) X(unary) X(test) X(cmpxchg) X(xadd) X(cmpxchg8b)		\
+	/* op_bit.c, op_bmi.c */					\
+	X(bt) X(bsf) X(bsr) X(tzcnt) X(lzcnt) X(popcnt)			\
+	X(andn) X(bls) X(bextr) X(bzhi) X(pdep) X(adx) X(crc32)		\
+	/* op_branch.c */						\
+	X(jmp) X(jcc) X(jcxz) X(loop) X(call) X(ret)			\
+	/* op_desc.c */							\
+	X(sgdt) X(lgdt) X(sldt) X(lldt) X(ltr) X(lar) X(verr)		\
+	X(arpl) X(smsw) X(lmsw)						\
+	/* op_flags.c */						\
+	X(flag) X(cli) X(sti) X(lahf) X(sahf)				\
+	/* op_int.c */							\
+	X(int) X(int3) X(int1) X(into) X(iret)				\
+	/* op_io.c */							\
 	X(in) X(out) X(ins) X(outs)					\
+	/* op_move.c, segload.c */					\
+	X(mov) X(movzx) X(movsx) X(lea) X(xchg) X(bswap) X(movbe)	\
+	X(cmov) X(setcc) X(nop) X(xlat) X(bound) X(lds) X(mov_seg)	\
+	/* op_mul.c */							\
+	X(mul) X(imul) X(mulx) X(div) X(idiv) X(cbw) X(cwd)		\
+	X(aaa) X(daa) X(aam) X(aad) X(salc)				\
+	/* op_shift.c */						\
+	X(shift) X(shiftd) X(shiftx)					\
+	/* op_simd.c */							\
+	X(movvec) X(movd) X(movscalar) X(movhalf) X(movntq)		\
+	/* op_stack.c */						\
 	X(push) X(pop) X(pushf) X(popf) X(pusha) X(popa)		\
-	X(bt)								\
-	X(flag) X(cli) X(sti) X(lahf) X(sahf)
+	X(enter) X(leave)						\
+	/* op_string.c */						\
+	X(movs) X(cmps) X(stos) X(lods) X(scas)				\
+	/* op_sys.c, op_syscall.c */					\
+	X(clts) X(rdmsr) X(wrmsr) X(rdtsc) X(rdpid) X(rdpmc) X(cpuid)	\
+	X(hlt) X(wbinvd) X(invlpg) X(invpcid) X(xgetbv) X(xsetbv)	\
+	X(clflush) X(clac) X(swapgs) X(fsbase) X(vmcall) X(monitor) X(ud)		\
+	X(syscall) X(sysret) X(sysenter) X(sysexit)
 
 #define X(name) int emul_op_ ## name(struct tdm_emul_ctxt *c);
 EMUL_HANDLERS(X)

@@ -132,3 +132,46 @@ int emul_op_xadd(struct tdm_emul_ctxt *c)
 	rc = emul_put(c, 1, dest);
 	return rc ? rc : emul_put(c, 0, sum);
 }
+
+/*
+ * CMPXCHG8B, CMPXCHG16B. Memory is written in either case. Without LOCK it is
+ * done with one atomic access all the same: nobody can tell.
+ */
+int emul_op_cmpxchg8b(struct tdm_emul_ctxt *c)
+{
+	const struct tdm_operand *op = emul_opnd(c, 0);
+	unsigned int half = c->op->arg, size = 2 * half;
+	unsigned int acc = TDM_ACC_READ | TDM_ACC_WRITE;
+	u64 old[2] = { 0, 0 }, new[2], lin;
+	u8 *mem = c->buf;
+	bool equal;
+	int rc;
+
+	rc = emul_mem_linear(c, op, size, acc, &lin);
+	if (!rc && size == 16 && (lin & 15))
+		rc = emul_gp(c, 0);
+	if (!rc)
+		rc = emul_read_lin(c, lin, mem, size, acc);
+	if (rc)
+		return rc;
+	memcpy(&old[0], mem, half);
+	memcpy(&old[1], mem + half, half);
+	equal = old[0] == emul_gpr(c, TDM_RAX, half) &&
+		old[1] == emul_gpr(c, TDM_RDX, half);
+	memcpy(new, old, sizeof(new));
+	if (equal) {
+		new[0] = emul_gpr(c, TDM_RBX, half);
+		new[1] = emul_gpr(c, TDM_RCX, half);
+	}
+	memcpy(mem + 16, &new[0], half);
+	memcpy(mem + 16 + half, &new[1], half);
+	rc = emul_cmpxchg_lin(c, lin, mem, mem + 16, size);
+	if (rc)
+		return rc;
+	emul_flag(c, X86_EFLAGS_ZF, equal);
+	if (!equal) {
+		emul_set_gpr(c, TDM_RAX, half, old[0]);
+		emul_set_gpr(c, TDM_RDX, half, old[1]);
+	}
+	return TDM_EMUL_DONE;
+}

@@ -51,3 +51,75 @@ int emul_op_bt(struct tdm_emul_ctxt *c)
 		return emul_put(c, 0, v ^ bit);
 	}
 }
+
+/*
+ * BSF, BSR: the destination keeps its value (and a 32-bit one its upper half)
+ * if the source is 0; SF, OF, AF, PF, CF are undefined.
+ */
+static int scan(struct tdm_emul_ctxt *c, bool reverse)
+{
+	u64 v;
+	int rc = emul_get(c, 1, &v);
+
+	if (rc)
+		return rc;
+	emul_flag(c, X86_EFLAGS_ZF, !v);
+	if (!v)
+		return TDM_EMUL_DONE;
+	return emul_put(c, 0, reverse ? 63 - __builtin_clzll(v) :
+					__builtin_ctzll(v));
+}
+
+int emul_op_bsf(struct tdm_emul_ctxt *c)
+{
+	return scan(c, false);
+}
+
+int emul_op_bsr(struct tdm_emul_ctxt *c)
+{
+	return scan(c, true);
+}
+
+/* TZCNT, LZCNT: the same bytes as REP BSF and BSR on processors without. */
+static int count_zeros(struct tdm_emul_ctxt *c, bool leading)
+{
+	unsigned int bits = emul_opnd(c, 0)->size * 8;
+	u64 v, n = bits;
+	int rc = emul_get(c, 1, &v);
+
+	if (rc)
+		return rc;
+	if (v && leading)
+		n = __builtin_clzll(v) - (64 - bits);
+	else if (v)
+		n = __builtin_ctzll(v);
+	emul_flag(c, X86_EFLAGS_CF, n == bits);
+	emul_flag(c, X86_EFLAGS_ZF, !n);
+	return emul_put(c, 0, n);
+}
+
+int emul_op_tzcnt(struct tdm_emul_ctxt *c)
+{
+	return c->features & TDM_EMUL_F_BMI1 ? count_zeros(c, false) :
+					       scan(c, false);
+}
+
+int emul_op_lzcnt(struct tdm_emul_ctxt *c)
+{
+	return c->features & TDM_EMUL_F_LZCNT ? count_zeros(c, true) :
+						scan(c, true);
+}
+
+/* POPCNT */
+int emul_op_popcnt(struct tdm_emul_ctxt *c)
+{
+	u64 v, n;
+	int rc = emul_get(c, 1, &v);
+
+	if (rc)
+		return rc;
+	for (n = 0; v; n++)
+		v &= v - 1;
+	emul_set_flags(c, EMUL_ARITH_FLAGS, n ? 0 : X86_EFLAGS_ZF);
+	return emul_put(c, 0, n);
+}

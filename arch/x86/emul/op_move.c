@@ -4,15 +4,30 @@
  */
 #include "internal.h"
 
-/* MOV except to and from segment, control and debug registers. */
+static emul_fn special_mov(u8 kind)
+{
+	switch (kind) {
+	case TDM_OPND_SEG:
+		return emul_op_mov_seg;
+	case TDM_OPND_CR:
+		return emul_mov_cr;
+	case TDM_OPND_DR:
+		return emul_mov_dr;
+	default:
+		return NULL;
+	}
+}
+
+/* MOV */
 int emul_op_mov(struct tdm_emul_ctxt *c)
 {
 	u64 v;
 	int rc;
 
-	if (emul_opnd(c, 0)->kind == TDM_OPND_SEG ||
-	    emul_opnd(c, 1)->kind == TDM_OPND_SEG)
-		return emul_op_mov_seg(c);
+	if (special_mov(emul_opnd(c, 0)->kind))
+		return special_mov(emul_opnd(c, 0)->kind)(c);
+	if (special_mov(emul_opnd(c, 1)->kind))
+		return special_mov(emul_opnd(c, 1)->kind)(c);
 	rc = emul_get(c, 1, &v);
 	return rc ? rc : emul_put(c, 0, v);
 }
@@ -111,4 +126,52 @@ int emul_op_nop(struct tdm_emul_ctxt *c)
 {
 	(void)c;
 	return TDM_EMUL_DONE;
+}
+
+/* XLAT */
+int emul_op_xlat(struct tdm_emul_ctxt *c)
+{
+	u64 ea = (c->regs.gpr[TDM_RBX] + emul_gpr(c, TDM_RAX, 1)) &
+		 emul_mask(c->insn.addrsize);
+	u8 v;
+	int rc = emul_read_seg(c, emul_string_seg(c), ea, &v, 1);
+
+	if (!rc)
+		emul_set_gpr(c, TDM_RAX, 1, v);
+	return rc;
+}
+
+/* BOUND: two signed bounds in memory */
+int emul_op_bound(struct tdm_emul_ctxt *c)
+{
+	unsigned int size = c->insn.opsize;
+	u64 idx, lo = 0, hi = 0, ea = emul_ea(c, emul_opnd(c, 1));
+	unsigned int seg = emul_opnd(c, 1)->seg;
+	s64 i;
+	int rc;
+
+	rc = emul_get(c, 0, &idx);
+	if (!rc)
+		rc = emul_read_seg(c, seg, ea, &lo, size);
+	if (!rc)
+		rc = emul_read_seg(c, seg, (ea + size) & emul_mask(c->insn.addrsize),
+				   &hi, size);
+	if (rc)
+		return rc;
+	i = emul_sext(idx, size);
+	if (i < emul_sext(lo, size) || i > emul_sext(hi, size))
+		return emul_exc(c, EMUL_BR);
+	return TDM_EMUL_DONE;
+}
+
+/* LDS, LES, LFS, LGS, LSS: op->arg is the segment register. */
+int emul_op_lds(struct tdm_emul_ctxt *c)
+{
+	u64 off;
+	u16 sel;
+	int rc = emul_read_far(c, emul_opnd(c, 1), &sel, &off);
+
+	if (!rc)
+		rc = emul_load_seg(c, c->op->arg, sel);
+	return rc ? rc : emul_put(c, 0, off);
 }

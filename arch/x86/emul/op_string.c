@@ -290,14 +290,3 @@ int emul_op_scas(struct tdm_emul_ctxt *c)
 
 	return string_insn(c, &op);
 }
-
-/* MOVSD and CMPSD name a string and an SSE2 instruction each. */
-int emul_op_movsd(struct tdm_emul_ctxt *c)
-{
-	return c->insn.map ? TDM_EMUL_UNHANDLED : emul_op_movs(c);
-}
-
-int emul_op_cmpsd(struct tdm_emul_ctxt *c)
-{
-	return c->insn.map ? TDM_EMUL_UNHANDLED : emul_op_cmps(c);
-}

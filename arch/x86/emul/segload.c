@@ -97,14 +97,6 @@ int emul_set_accessed(struct tdm_emul_ctxt *c, struct emul_desc *d)
 	return emul_write_lin(c, d->lin + 5, &type, 1, acc);
 }
 
-void emul_store_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg,
-		    const struct tdm_segment *s)
-{
-	c->seg[seg] = *s;
-	c->seg_valid |= 1u << seg;
-	c->seg_dirty |= 1u << seg;
-}
-
 /* Real and virtual-8086 mode: only the base follows the selector. */
 void emul_load_seg_real(struct tdm_emul_ctxt *c, enum tdm_seg seg, u16 sel)
 {

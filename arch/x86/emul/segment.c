@@ -13,8 +13,6 @@
  * @c: context
  * @seg: which
  *
- * Whoever changes it sets its bit in c->seg_dirty.
- *
  * Return: the cached copy, valid until the end of the step.
  */
 struct tdm_segment *emul_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg)
@@ -24,6 +22,20 @@ struct tdm_segment *emul_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg)
 		c->seg_valid |= 1u << seg;
 	}
 	return &c->seg[seg];
+}
+
+/**
+ * emul_store_seg() - change a segment register, at commit
+ * @c: context
+ * @seg: which
+ * @s: new contents
+ */
+void emul_store_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg,
+		    const struct tdm_segment *s)
+{
+	c->seg[seg] = *s;
+	c->seg_valid |= 1u << seg;
+	c->seg_dirty |= 1u << seg;
 }
 
 /**

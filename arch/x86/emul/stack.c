@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The stack: PUSH and POP in all their forms.
+ * The stack: pushing and popping values. The instructions are in op_stack.c.
  *
  * The width of the stack pointer is that of SS (or 64 bits), not that of the
  * instruction; offsets wrap within it.
@@ -60,167 +60,43 @@ int emul_pop(struct tdm_emul_ctxt *c, u64 *val, unsigned int size)
 	return rc;
 }
 
-/*
- * PUSH of a segment register moves RSP by the operand size but writes two
- * bytes only, as Intel processors do.
+/**
+ * emul_push_many() - push several values, all or none
+ * @c: context
+ * @vals: values, the first is pushed first
+ * @n: how many
+ * @size: bytes of each
+ *
+ * Return: enum tdm_emul_rc; nothing is written unless all can be.
  */
-static int push_seg(struct tdm_emul_ctxt *c, u16 sel, unsigned int size)
+int emul_push_many(struct tdm_emul_ctxt *c, const u64 *vals, unsigned int n,
+		   unsigned int size)
 {
 	unsigned int width = emul_stack_size(c);
-	u64 sp = (emul_gpr(c, TDM_RSP, width) - size) & emul_mask(width);
-	u64 wide = sel;
-	int rc;
+	u64 sp = emul_gpr(c, TDM_RSP, width);
+	unsigned int i;
+	u64 lin;
+	int rc = TDM_EMUL_DONE;
 
-	rc = emul_write_seg(c, TDM_SEG_SS, sp, &wide,
-			    c->features & TDM_EMUL_F_AMD ? size : 2);
-	if (!rc)
-		emul_set_gpr(c, TDM_RSP, width, sp);
+	for (i = 0; i < n && !rc; i++) {
+		sp = (sp - size) & emul_mask(width);
+		rc = emul_linear(c, TDM_SEG_SS, sp, size, TDM_ACC_WRITE, &lin);
+		if (!rc)
+			rc = emul_probe_lin(c, lin, size, TDM_ACC_WRITE);
+	}
+	for (i = 0; i < n && !rc; i++)
+		rc = emul_push(c, vals[i], size);
 	return rc;
 }
 
-/* PUSH */
-int emul_op_push(struct tdm_emul_ctxt *c)
-{
-	u64 v;
-	int rc = emul_get(c, 0, &v);
-
-	if (rc)
-		return rc;
-	if (emul_opnd(c, 0)->kind == TDM_OPND_SEG)
-		return push_seg(c, v, c->insn.opsize);
-	return emul_push(c, v, c->insn.opsize);
-}
-
-/*
- * POP. RSP moves before the destination's address is computed. POP to memory
- * that faults leaves RSP alone: the caller restores it.
+/**
+ * emul_release() - take parameters off the stack
+ * @c: context
+ * @bytes: how many
  */
-int emul_op_pop(struct tdm_emul_ctxt *c)
+void emul_release(struct tdm_emul_ctxt *c, unsigned int bytes)
 {
-	const struct tdm_operand *op = emul_opnd(c, 0);
-	unsigned int size = c->insn.opsize;
-	u64 v;
-	int rc;
+	unsigned int width = emul_stack_size(c);
 
-	rc = emul_pop(c, &v, size);
-	if (rc)
-		return rc;
-	if (op->kind == TDM_OPND_SEG) {
-		if (op->reg == TDM_SEG_SS) {
-			c->new_shadow = TDM_EMUL_SHADOW_MOV_SS;
-			c->no_trap = true;
-		}
-		return emul_load_seg(c, op->reg, v);
-	}
-	return emul_put(c, 0, v);
-}
-
-/*
- * PUSHF: VM and RF are pushed as 0. In virtual-8086 mode with IOPL below 3 a
- * 16-bit PUSHF works under CR4.VME, with VIF in the place of IF.
- */
-int emul_op_pushf(struct tdm_emul_ctxt *c)
-{
-	u64 f = c->regs.rflags & ~(u64)(X86_EFLAGS_VM | X86_EFLAGS_RF);
-
-	if (emul_vm86(c) && emul_iopl(c) < 3) {
-		if (!(c->cr4 & X86_CR4_VME) || c->insn.opsize != 2)
-			return emul_gp(c, 0);
-		f |= X86_EFLAGS_IOPL;
-		f &= ~(u64)X86_EFLAGS_IF;
-		if (c->regs.rflags & X86_EFLAGS_VIF)
-			f |= X86_EFLAGS_IF;
-	}
-	return emul_push(c, f, c->insn.opsize);
-}
-
-/* POPF under CR4.VME in virtual-8086 mode with IOPL below 3. */
-static int popf_vme(struct tdm_emul_ctxt *c)
-{
-	u64 mask = EMUL_ARITH_FLAGS | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_NT;
-	u64 f, old = c->regs.rflags;
-	int rc;
-
-	if (!(c->cr4 & X86_CR4_VME) || c->insn.opsize != 2)
-		return emul_gp(c, 0);
-	rc = emul_pop(c, &f, 2);
-	if (rc)
-		return rc;
-	if (((f & X86_EFLAGS_IF) && (old & X86_EFLAGS_VIP)) || (f & X86_EFLAGS_TF))
-		return emul_gp(c, 0);
-	emul_set_flags(c, mask, f);
-	emul_flag(c, X86_EFLAGS_VIF, f & X86_EFLAGS_IF);
-	return TDM_EMUL_DONE;
-}
-
-/* POPF: which flags it may change depends on CPL and IOPL. */
-int emul_op_popf(struct tdm_emul_ctxt *c)
-{
-	u64 mask = EMUL_ARITH_FLAGS | X86_EFLAGS_TF | X86_EFLAGS_DF |
-		   X86_EFLAGS_NT | X86_EFLAGS_AC | X86_EFLAGS_ID;
-	unsigned int cpl = emul_cpl(c);
-	u64 f;
-	int rc;
-
-	if (emul_vm86(c) && emul_iopl(c) < 3)
-		return popf_vme(c);
-	rc = emul_pop(c, &f, c->insn.opsize);
-	if (rc)
-		return rc;
-	if (cpl == 0)
-		mask |= X86_EFLAGS_IOPL;
-	if (cpl <= emul_iopl(c))
-		mask |= X86_EFLAGS_IF;
-	if (c->insn.opsize == 2)
-		mask &= 0xffff;
-	emul_set_flags(c, mask, f);
-	/* VIP and VIF are cleared, but not in virtual-8086 mode. */
-	if (c->insn.opsize != 2 && !emul_vm86(c))
-		emul_set_flags(c, X86_EFLAGS_VIP | X86_EFLAGS_VIF, 0);
-	return TDM_EMUL_DONE;
-}
-
-/* PUSHA: the SP pushed is the one before the instruction. */
-int emul_op_pusha(struct tdm_emul_ctxt *c)
-{
-	unsigned int size = c->insn.opsize, width = emul_stack_size(c);
-	u64 sp = emul_gpr(c, TDM_RSP, width);
-	unsigned int reg;
-	int rc;
-
-	/* Nothing is written if the last push would fault. */
-	for (reg = 0; reg < 8; reg++) {
-		u64 lin, ea = (sp - size * (reg + 1)) & emul_mask(width);
-
-		rc = emul_linear(c, TDM_SEG_SS, ea, size, TDM_ACC_WRITE, &lin);
-		if (!rc)
-			rc = emul_probe_lin(c, lin, size, TDM_ACC_WRITE);
-		if (rc)
-			return rc;
-	}
-	for (reg = TDM_RAX; reg <= TDM_RDI; reg++) {
-		u64 v = reg == TDM_RSP ? sp : c->regs.gpr[reg];
-
-		rc = emul_push(c, v, size);
-		if (rc)
-			return rc;
-	}
-	return TDM_EMUL_DONE;
-}
-
-/* POPA: the SP on the stack is skipped. */
-int emul_op_popa(struct tdm_emul_ctxt *c)
-{
-	unsigned int size = c->insn.opsize;
-	int reg, rc;
-	u64 v;
-
-	for (reg = TDM_RDI; reg >= TDM_RAX; reg--) {
-		rc = emul_pop(c, &v, size);
-		if (rc)
-			return rc;
-		if (reg != TDM_RSP)
-			emul_set_gpr(c, reg, size, v);
-	}
-	return TDM_EMUL_DONE;
+	emul_set_gpr(c, TDM_RSP, width, emul_gpr(c, TDM_RSP, width) + bytes);
 }
