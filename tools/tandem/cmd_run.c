@@ -11,6 +11,7 @@
 #include "end.h"
 #include "load.h"
 #include "machine.h"
+#include "mainloop.h"
 #include "term.h"
 #include "util.h"
 

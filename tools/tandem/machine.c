@@ -19,6 +19,7 @@
 #include "acpi.h"
 #include "end.h"
 #include "machine.h"
+#include "mainloop.h"
 #include "stats.h"
 #include "util.h"
 
@@ -256,11 +257,18 @@ void tdm_machine_end(struct tdm_machine *m, enum tdm_end why, int value)
 	tdm_machine_wake(m);
 }
 
-/* Each vCPU stops at its next look at the flag; kick those in the guest. */
-static bool stop_vcpus(struct tdm_machine *m)
+/**
+ * tdm_machine_stop() - end all vCPU threads, once the run has been ended.
+ *
+ * Each stops at its next look at the flag; those in the guest are kicked.
+ *
+ * Return: false when one does not come back from the kernel.
+ */
+bool tdm_machine_stop(struct tdm_machine *m)
 {
 	bool all = true;
 
+	atomic_store(&m->stopping, true);
 	for (unsigned int tries = 0; tries < 50; tries++) {
 		all = true;
 		for (unsigned int i = 0; i < m->config.cpus; i++)
@@ -286,8 +294,7 @@ int tdm_machine_run(struct tdm_machine *m)
 
 	if (err)
 		tdm_machine_end(m, TDM_END_HOST, 0);
-	atomic_store(&m->stopping, true);
-	if (!stop_vcpus(m)) {
+	if (!tdm_machine_stop(m)) {
 		tdm_error("a vCPU does not leave the kernel; see dmesg. Its "
 			  "process stays until it does");
 		tdm_console_stop(&m->console);

@@ -69,13 +69,10 @@ int tdm_machine_init(struct tdm_machine *m,
 int tdm_machine_add_firmware(struct tdm_machine *m);
 int tdm_machine_add_vcpus(struct tdm_machine *m, const struct tdm_entry *entry);
 int tdm_machine_run(struct tdm_machine *m);
+bool tdm_machine_stop(struct tdm_machine *m);
 void tdm_machine_end(struct tdm_machine *m, enum tdm_end why, int value);
 void tdm_machine_wake(struct tdm_machine *m);
 void tdm_machine_stats(struct tdm_machine *m);
 void tdm_machine_destroy(struct tdm_machine *m);
-
-/* mainloop.c */
-int tdm_mainloop(struct tdm_machine *m);
-int tdm_mainloop_block_signals(void);
 
 #endif

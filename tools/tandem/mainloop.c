@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "machine.h"
+#include "mainloop.h"
 #include "stats.h"
 #include "term.h"
 #include "util.h"
