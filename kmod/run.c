@@ -263,7 +263,7 @@ static int run_waiting_ap(struct tdm_vcpu *vcpu)
 {
 	int r;
 
-	if (READ_ONCE(vcpu->run->immediate_exit))
+	if (tdm_immediate_exit(vcpu->run))
 		return -EINTR;
 	r = block(vcpu);
 	return r < 0 ? r : -EAGAIN;
@@ -294,7 +294,7 @@ static int run_loaded(struct tdm_vcpu *vcpu)
 		if (r <= 0)
 			return r;
 	}
-	if (READ_ONCE(run->immediate_exit))
+	if (tdm_immediate_exit(run))
 		return -EINTR;
 	return run_loop(vcpu);
 }

@@ -6,8 +6,15 @@
 #ifndef TDM_COMPAT_H
 #define TDM_COMPAT_H
 
+#include <asm/cpufeature.h>
+#include <asm/reboot.h>
 #include <linux/entry-kvm.h>
+#include <linux/kvm.h>
+#include <linux/module.h>
 #include <linux/version.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#include <trace/events/ipi.h>	/* smp_send_reschedule() is a macro that traces */
+#endif
 
 /**
  * tdm_work_pending() - signals, rescheduling or task work wait for this thread
@@ -31,5 +38,81 @@ static inline int tdm_handle_work(void)
 {
 	return xfer_to_guest_mode_handle_work(NULL);
 }
+
+/**
+ * tdm_immediate_exit() - the caller asks KVM_RUN to return at once
+ * @run: the shared page: may change under us
+ *
+ * Since 6.10 the kernel's view of the struct names the field so that KVM's
+ * authors think twice; reading it once is what is wanted here.
+ */
+static inline bool tdm_immediate_exit(struct kvm_run *run)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+	return READ_ONCE(run->immediate_exit__unsafe);
+#else
+	return READ_ONCE(run->immediate_exit);
+#endif
+}
+
+/**
+ * tdm_fred_active() - does the host deliver events by FRED?
+ *
+ * Since 6.9. Forwarding an NMI by INT 2 is for IDT hosts only.
+ */
+static inline bool tdm_fred_active(void)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+	return cpu_feature_enabled(X86_FEATURE_FRED);
+#else
+	return false;
+#endif
+}
+
+/*
+ * The crash and emergency-reboot path. Before 6.6 the kernel itself looks at
+ * CR4.VMXE and leaves VMX on every CPU. Since then it only calls one
+ * registered callback, and KVM registers its own when it takes the hardware:
+ * a second registration is a WARN. So ours is there only while no kvm_intel
+ * module is (see the module notifier in host.c).
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define TDM_HAVE_EMERGENCY_CALLBACK 1
+
+void kvm_x86_vendor_exit(void);	/* KVM's; only to ask whether kvm.ko is there */
+
+static inline void tdm_emergency_register(cpu_emergency_virt_cb *cb)
+{
+	cpu_emergency_register_virt_callback(cb);
+}
+
+static inline void tdm_emergency_unregister(cpu_emergency_virt_cb *cb)
+{
+	cpu_emergency_unregister_virt_callback(cb);
+}
+
+static inline bool tdm_kvm_is_loaded(void)
+{
+	if (!symbol_get(kvm_x86_vendor_exit))
+		return false;
+	symbol_put(kvm_x86_vendor_exit);
+	return true;
+}
+#else
+#define TDM_HAVE_EMERGENCY_CALLBACK 0
+
+static inline void tdm_emergency_register(cpu_emergency_virt_cb *cb)
+{
+}
+
+static inline void tdm_emergency_unregister(cpu_emergency_virt_cb *cb)
+{
+}
+
+static inline bool tdm_kvm_is_loaded(void)
+{
+	return false;
+}
+#endif
 
 #endif /* TDM_COMPAT_H */
