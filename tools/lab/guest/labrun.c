@@ -16,12 +16,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/io.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -31,7 +33,12 @@
 
 /* What the host side (lablib/channel.py) looks for. */
 #define MARK_START	"\0\x1elab-start\x1e"
+#define MARK_ALIVE	"\0\x1elab-alive\x1e"
 #define MARK_EXIT	"\0\x1elab-exit:%03d\x1e"
+#define send_mark(mark)	out_all(PORT_OUTPUT, mark, sizeof(mark) - 1)
+
+/* Guest seconds between signs of life, so that a hang shows as such. */
+#define ALIVE_SECONDS	1
 
 static int port_fd = -1;
 static volatile sig_atomic_t have_ioperm;
@@ -149,6 +156,7 @@ static pid_t start(char **argv, int out)
 	dup2(out, 2);
 	signal(SIGSEGV, SIG_DFL);
 	signal(SIGCHLD, SIG_DFL);
+	unsetenv("LAB_QUIET");
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (chdir("/root"))
@@ -177,13 +185,14 @@ static void on_child(int sig)
 /*
  * Pass output on until CHILD ends, and return its exit status. What it left
  * running may hold the pipe open, so the pipe's end is not waited for. SIGCHLD
- * is blocked but within ppoll, so no end of a child is missed.
+ * is blocked but within ppoll, so no end of a child is missed. A sign of life
+ * goes out every second, unless ALIVE is NULL (counting mode).
  */
-static int pump(int fd, pid_t child)
+static int pump(int fd, pid_t child, const struct timespec *alive)
 {
 	struct pollfd in = { .fd = fd, .events = POLLIN };
 	sigset_t none;
-	int status;
+	int status, n;
 	pid_t pid;
 
 	sigemptyset(&none);
@@ -197,7 +206,10 @@ static int pump(int fd, pid_t child)
 			return WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
 						     WEXITSTATUS(status);
 		}
-		if (ppoll(&in, 1, NULL, &none) > 0 && forward(fd) <= 0)
+		n = ppoll(&in, 1, alive, &none);
+		if (!n)
+			send_mark(MARK_ALIVE);
+		else if (n > 0 && forward(fd) <= 0)
 			in.fd = -1;
 	}
 }
@@ -207,6 +219,8 @@ int main(int argc, char **argv)
 	struct sigaction fault = { .sa_sigaction = on_fault,
 				   .sa_flags = SA_SIGINFO };
 	struct sigaction child_gone = { .sa_handler = on_child };
+	const struct timespec second = { .tv_sec = ALIVE_SECONDS };
+	const struct sched_param first = { .sched_priority = 50 };
 	sigset_t block;
 	int out[2];
 
@@ -226,8 +240,11 @@ int main(int argc, char **argv)
 		complain("<2>lab: no pipe\n");
 		finish(126);
 	}
-	out_all(PORT_OUTPUT, MARK_START, sizeof(MARK_START) - 1);
+	send_mark(MARK_START);
 	if (argc > 1)
 		finish(atoi(argv[1]));
-	finish(pump(out[0], start(read_argv(), out[1])));
+	/* Ahead of all user programs, or a busy host would look hung. */
+	sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first);
+	finish(pump(out[0], start(read_argv(), out[1]),
+		    getenv("LAB_QUIET") ? NULL : &second));
 }

@@ -21,7 +21,7 @@ memory: guest={memory}, host={memory}
 romimage: file={bios}
 vgaromimage: file={directory}/rom.bin
 optramimage1: file={directory}/blob.bin, address={blob_address:#x}
-cpu: model={cpu}, count={smp}, ips={ips}, reset_on_triple_fault=0, msrs={msrs}
+cpu: model={cpu}, count={smp}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs={lenient}, msrs={msrs}
 clock: sync={sync}, time0={power_on}
 vga: realtime=0
 com1: enabled=1, {console}
@@ -60,6 +60,8 @@ def command(setup):
         blob_address=address, cpu=setup.cpu, smp=setup.smp,
         ips=IPS_INTERACTIVE if setup.terminal else IPS,
         msrs=artefacts.LAB / "boot/msrs.def",
+        # A bare machine is a reference: no register that does not exist.
+        lenient=0 if setup.bare else 1,
         sync="slowdown" if setup.terminal else "none",
         power_on=POWER_ON, console=_console(setup))
     if old:

@@ -2,14 +2,18 @@
 """The byte stream out of an emulated host: output between two marks.
 
 What comes before the start mark is the emulator's or the BIOS', what comes
-after the exit mark is the emulator's again. guest/labrun.c writes the marks.
+after the exit mark is the emulator's again. Between them signs of life are
+strewn in. guest/labrun.c writes the marks.
 """
 import re
+import time
 
 START = b"\0\x1elab-start\x1e"
-EXIT = re.compile(rb"\0\x1elab-exit:(\d{3})\x1e")
-_EXIT_PREFIX = b"\0\x1elab-exit:"
-_EXIT_LENGTH = len(_EXIT_PREFIX) + 4
+_MARK = re.compile(rb"\0\x1elab-(?:alive|exit:(\d{3}))\x1e")
+# Every proper prefix of a mark matches this in full.
+_PARTIAL = re.compile(rb"\0(\x1e(l(a(b(-(a(l(i(v(e)?)?)?)?|"
+                      rb"e(x(i(t(:\d{0,3})?)?)?)?)?)?)?)?)?)?")
+_LONGEST = len(b"\0\x1elab-exit:000\x1e")
 
 
 class Channel:
@@ -18,10 +22,13 @@ class Channel:
     def __init__(self):
         self.started = False
         self.status = None
+        self.last_sign = None   # monotonic time of the last byte or mark
         self._held = b""
 
     def feed(self, data):
         """The bytes of the command's output that DATA completes."""
+        if data:
+            self.last_sign = time.monotonic()
         if self.status is not None:
             return b""
         data = self._held + data
@@ -33,19 +40,25 @@ class Channel:
                 return b""
             self.started = True
             data = data[at + len(START):]
-        match = EXIT.search(data)
-        if match:
-            self.status = int(match.group(1))
-            return data[:match.start()]
-        # Hold back what may be the beginning of the mark.
-        at = data.rfind(b"\0", max(0, len(data) - _EXIT_LENGTH))
-        if at >= 0 and _may_begin_mark(data[at:]):
-            self._held = data[at:]
-            return data[:at]
-        return data
+        output = []
+        at = 0
+        for match in _MARK.finditer(data):
+            output.append(data[at:match.start()])
+            at = match.end()
+            if match.group(1):
+                self.status = int(match.group(1))
+                return b"".join(output)
+        data = data[at:]
+        # Hold back what may be the beginning of a mark.
+        cut = data.rfind(b"\0", max(0, len(data) - _LONGEST))
+        if cut >= 0 and _PARTIAL.fullmatch(data, cut):
+            self._held = data[cut:]
+            data = data[:cut]
+        output.append(data)
+        return b"".join(output)
 
-
-def _may_begin_mark(tail):
-    if len(tail) <= len(_EXIT_PREFIX):
-        return _EXIT_PREFIX.startswith(tail)
-    return tail.startswith(_EXIT_PREFIX) and tail[len(_EXIT_PREFIX):].isdigit()
+    def silent(self):
+        """Seconds since the host last gave a sign of life, once it started."""
+        if not self.started:
+            return 0
+        return time.monotonic() - self.last_sign

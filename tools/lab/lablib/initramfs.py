@@ -56,6 +56,7 @@ def overlay(options, module, interactive):
         guests.append(guest)
     config = {"path": _search_path(guests),
               "module_args": options.module_args or "",
+              "quiet": "yes" if options.count else "",
               "interactive": "yes" if interactive else ""}
     if module:
         archive.file("/lab/tandem.ko", _stripped(module))

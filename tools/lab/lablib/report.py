@@ -5,6 +5,8 @@ import sys
 from . import console
 
 TAIL = 40
+# Lines before the first complaint: the text of a WARN comes ahead of it.
+BEFORE = 6
 # QEMU says this of every feature of a CPU model that TCG has not.
 _NOISE = "warning: TCG doesn't support requested feature"
 
@@ -24,11 +26,18 @@ def emulator_words(directory):
             print("  " + line, file=sys.stderr)
 
 
-def console_tail(directory):
-    """Show the end of a host's console and where all of it is."""
+def console_part(directory):
+    """Show a host's console from its first complaint on, or else its end."""
     lines = console.read(directory / "console.txt")
-    say(f"last lines of the host's console ({directory}/console.txt):")
-    for line in lines[-TAIL:]:
+    found = console.complaints(lines)
+    if found:
+        start = max(0, lines.index(found[0]) - BEFORE)
+        say(f"first complaint on the host's console ({directory}/console.txt):")
+        lines = lines[start:start + TAIL]
+    else:
+        say(f"last lines of the host's console ({directory}/console.txt):")
+        lines = lines[-TAIL:]
+    for line in lines:
         print("  " + line, file=sys.stderr)
 
 

@@ -18,6 +18,11 @@ STATUS_HOST = 125
 # After the exit mark the machine powers itself off; this long at most.
 GRACE = 3
 COMPLAINTS_SHOWN = 12
+# A host that runs shows a sign of life every guest second. Without one for so
+# many real seconds it hangs with interrupts off.
+SILENCE = 30
+# Fewer tell a hang from a slow command when the time is up.
+SILENCE_AT_TIMEOUT = 8
 
 # A host that hangs or oopses ends at once, and says all it knows before.
 KERNEL_OPTIONS = (
@@ -67,10 +72,11 @@ def _console_stream(path, state):
         sys.stderr.flush()
 
 
-def _watch(emulator, channel, deadline, each):
-    """Pass output on until the machine is off; False at DEADLINE.
+def _watch(emulator, channel, deadline, silence, each):
+    """Pass output on until the machine is off, or silent for SILENCE seconds.
 
-    EACH is called with the seconds passed, about twice a second.
+    False at DEADLINE. EACH is called with the seconds passed, about twice a
+    second.
     """
     out = sys.stdout.buffer
     try:
@@ -82,6 +88,8 @@ def _watch(emulator, channel, deadline, each):
                 out.flush()
             if channel.status is not None:
                 break
+            if channel.silent() > silence:
+                return True
         if channel.status is not None:
             with contextlib.suppress(TimeoutError):
                 for _ in emulator.output(time.monotonic() + GRACE):
@@ -108,14 +116,16 @@ def _run(options, setup, channel, timeout):
 
     try:
         with Emulator(argv, setup.directory, env=env) as emulator:
-            return _watch(emulator, channel, time.monotonic() + timeout, each)
+            # Counting mode has no signs of life, they would be counted.
+            return _watch(emulator, channel, time.monotonic() + timeout,
+                          timeout if options.count else SILENCE, each)
     finally:
         progress.clear()
         if options.console:
             _console_stream(console_path, shown)
 
 
-def _judge(channel, in_time, directory, timeout):
+def _judge(channel, in_time, directory, timeout, counting):
     """(exit status of the run, lines to say about it)."""
     found = console.complaints(console.read(directory / "console.txt"))
     if found:
@@ -123,6 +133,10 @@ def _judge(channel, in_time, directory, timeout):
             ["  " + line for line in found[:COMPLAINTS_SHOWN]]
     if channel.status is not None:
         return channel.status, []
+    silent = SILENCE_AT_TIMEOUT if not in_time else SILENCE
+    if not counting and channel.silent() > silent:
+        return STATUS_HOST, ["the host hung: no sign of life for "
+                             f"{channel.silent():.0f} s"]
     if not in_time:
         what = "did not end" if channel.started else "did not come up"
         return STATUS_TIMEOUT, [f"the host {what} within {timeout:g} s"]
@@ -138,12 +152,13 @@ def run(options):
         prepare(options, setup)
         channel = Channel()
         in_time = _run(options, setup, channel, timeout)
-        status, words = _judge(channel, in_time, directory.path, timeout)
+        status, words = _judge(channel, in_time, directory.path, timeout,
+                               options.count)
         for line in words:
             report.say(line)
         if words:
             directory.keep = True
-            report.console_tail(directory.path)
+            report.console_part(directory.path)
             report.emulator_words(directory.path)
         elif options.keep:
             report.say(f"run directory: {directory.path}")
