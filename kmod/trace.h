@@ -143,6 +143,31 @@ TRACE_EVENT(tdm_io,
 		  __entry->len, __entry->val)
 );
 
+TRACE_EVENT(tdm_msr,
+	TP_PROTO(struct tdm_vcpu *vcpu, bool write, u32 msr, u64 val, int error),
+	TP_ARGS(vcpu, write, msr, val, error),
+	TP_STRUCT__entry(
+		__field(u32, id)
+		__field(bool, write)
+		__field(u32, msr)
+		__field(u64, val)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__entry->id = vcpu->id;
+		__entry->write = write;
+		__entry->msr = msr;
+		__entry->val = val;
+		__entry->error = error;
+	),
+	TP_printk("vcpu %u %s 0x%x val 0x%llx%s", __entry->id,
+		  __entry->write ? "wrmsr" : "rdmsr", __entry->msr, __entry->val,
+		  __print_symbolic(__entry->error, { 0, "" },
+				   { -EPERM, " filtered" },
+				   { -ENOENT, " no such MSR" },
+				   { -EINVAL, " refused" }))
+);
+
 TRACE_EVENT(tdm_emulate,
 	TP_PROTO(struct tdm_vcpu *vcpu, int result),
 	TP_ARGS(vcpu, result),

@@ -50,6 +50,7 @@
 	X(tlb_flushes,		"guest TLB flushes done for this vCPU")	\
 	X(migrations,		"times the vCPU moved to another CPU")	\
 	X(fpu_switches,		"times the guest FPU state was loaded")	\
+	X(msr_refused,		"MSR accesses of the guest refused with #GP") \
 	X(msr_switches,		"times the guest's syscall MSRs were loaded")
 
 #define TDM_VM_STATS(X)							\
