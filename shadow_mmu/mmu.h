@@ -10,6 +10,9 @@
 #ifndef TDM_SHADOW_MMU_H
 #define TDM_SHADOW_MMU_H
 
+#include <linux/interval_tree.h>
+
+#include "arch/x86/paging.h"
 #include "arch/x86/vcpu.h"
 
 /**
@@ -32,22 +35,28 @@ void tdm_mmu_vm_destroy(struct tdm_vm *vm);
 /* ---- memslots (shadow_mmu/memslot.c) ---- */
 /**
  * struct tdm_memslot - one guest-physical range backed by the caller's memory
+ *
+ * Fields tagged (s) and (m) are written with slots_sem held for writing *and*
+ * mmu.lock held, so that holding either is enough to read them. The notifiers
+ * run under mmap_lock, which guest memory accesses take inside slots_sem: they
+ * can only use mmu.lock, and find slots by hva in mmu.slots_by_hva.
  */
 struct tdm_memslot {
-	struct rb_node node;	/* (s) in vm->slots_by_gfn[as_id] */
-	u64 base_gfn;		/* (s) */
-	u64 npages;		/* (s) */
-	unsigned long hva;	/* (s) page aligned */
-	u32 flags;		/* (s) KVM_MEM_* */
-	u16 id;			/* (c) */
-	u16 as_id;		/* (c) 0; 1 = SMM, not offered */
-	unsigned long *dirty;	/* (s) bitmap while KVM_MEM_LOG_DIRTY_PAGES, else NULL */
+	struct rb_node node;			/* (s)(m) in vm->slots_by_gfn[as_id] */
+	struct interval_tree_node hva_node;	/* (m) in vm->mmu.slots_by_hva */
+	u64 base_gfn;				/* (c) a move makes a new slot */
+	u64 npages;				/* (c) */
+	unsigned long hva;			/* (c) page aligned */
+	u32 flags;				/* (s)(m) KVM_MEM_* */
+	u16 id;					/* (c) */
+	u16 as_id;				/* (c) 0; 1 = SMM, not offered */
+	unsigned long *dirty;			/* (s)(m) bitmap while KVM_MEM_LOG_DIRTY_PAGES, else NULL */
 };
 
 int tdm_memslot_set(struct tdm_vm *vm, const struct kvm_userspace_memory_region *r); /* KVM_SET_USER_MEMORY_REGION */
 int tdm_dirty_log_get(struct tdm_vm *vm, struct kvm_dirty_log *log);	/* KVM_GET_DIRTY_LOG */
 int tdm_dirty_log_clear(struct tdm_vm *vm, struct kvm_clear_dirty_log *log); /* KVM_CLEAR_DIRTY_LOG */
-struct tdm_memslot *tdm_memslot_find(struct tdm_vm *vm, u64 gfn);	/* slots_sem held */
+struct tdm_memslot *tdm_memslot_find(struct tdm_vm *vm, u64 gfn);	/* slots_sem or mmu.lock held */
 
 /* ---- guest-physical access; current->mm == vm->mm, may sleep; takes slots_sem ---- */
 int tdm_read_gpa(struct tdm_vm *vm, u64 gpa, void *buf, size_t len);		/* 0, -EFAULT (no slot, unmapped) */
@@ -57,19 +66,14 @@ int tdm_cmpxchg_gpa(struct tdm_vm *vm, u64 gpa, void *old, const void *new, size
 bool tdm_gpa_is_ram(struct tdm_vm *vm, u64 gpa, bool write);	/* a slot backs it (and it may be written) */
 
 /* ---- guest page tables (arch/x86/paging.c): all modes ---- */
-/** struct tdm_page_fault - what the guest's #PF would say */
-struct tdm_page_fault {
-	u64 gva;
-	u32 error;	/* PFERR_*: P, W, U, RSVD, I/D, PK */
-};
 /*
  * Guest-linear to guest-physical with exact permission checks; sets A/D bits in
  * the guest's tables atomically as hardware would (unless TDM_WALK_NO_AD).
- * access: TDM_ACCESS_* (USER = CPL 3 or implied); 0, -EFAULT (*pf filled; inject #PF), -EIO (table outside memory:
- * hardware would read all ones/abort; handled as #PF of reserved bits or not-present, say which in paging.c)
+ * access: TDM_ACCESS_*, TDM_WALK_* (USER = CPL 3 or implied); gva is canonical.
+ * 0, -EFAULT (*pf filled; inject #PF), -EIO (the host could not give a table's
+ * memory), -EOPNOTSUPP (5-level paging). Tables where no memslot is read as all
+ * ones, as on hardware.
  */
-#define TDM_WALK_NO_AD	(1u << 16)
-#define TDM_WALK_IMPLICIT (1u << 17)	/* implicit supervisor access: ignores CPL and EFLAGS.AC */
 int tdm_gva_to_gpa(struct tdm_vcpu *vcpu, u64 gva, u32 access, u64 *gpa, struct tdm_page_fault *pf);
 int tdm_load_pdptrs(struct tdm_vcpu *vcpu, u64 cr3);	/* PAE: 0 or -EINVAL (reserved bits: #GP), fills st.pdptr */
 
@@ -78,6 +82,11 @@ enum tdm_mmu_result {
 	TDM_MMU_RESUME,		/* mapped (or lost a race): enter again */
 	TDM_MMU_MMIO,		/* no memslot, or a write to a read-only one: emulate */
 };
+/*
+ * As tdm_mmu_fault(), but never sleeps and may be called with interrupts off;
+ * -EAGAIN when it takes more than that: call tdm_mmu_fault() then.
+ */
+int tdm_mmu_fault_fast(struct tdm_vcpu *vcpu, u64 gpa, u32 access);
 int tdm_mmu_fault(struct tdm_vcpu *vcpu, u64 gpa, u32 access);	/* tdm_mmu_result or -errno (-EFAULT, -EHWPOISON, -ENOMEM, -EINTR) */
 u64 tdm_mmu_eptp(struct tdm_vm *vm);	/* EPTP for the VMCS; features as the CPU has them */
 void tdm_mmu_audit(struct tdm_vm *vm);	/* debug walk: every leaf against slots and host mapping; WARN_ONCE on a lie */
