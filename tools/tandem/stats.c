@@ -3,9 +3,8 @@
  * Counters of the device, read from debugfs.
  *
  * A VM has a directory ROOT/PID-FD. /dev/tandem keeps a file "stats" there,
- * lines of "name value" with a description after a '#' or further blanks; KVM
- * keeps one file a counter. Either is understood, in the directory and in the
- * directories below it (vCPUs), whose counters are added up.
+ * lines of "name value # text"; KVM keeps one file a counter. Either is
+ * understood. What lies in directories below (vCPUs) is already summed up.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -53,23 +52,18 @@ int tdm_stat_parse(char *line, struct tdm_stat *out)
 	return 0;
 }
 
-/* Add to the counter of that name, or append it. */
 static int put(struct tdm_stat_list *list, const struct tdm_stat *s)
 {
 	struct tdm_stat *bigger;
+	size_t room;
 
-	for (size_t i = 0; i < list->count; i++) {
-		if (!strcmp(list->stat[i].name, s->name)) {
-			list->stat[i].value += s->value;
-			return 0;
-		}
-	}
 	if (list->count == list->room) {
-		list->room = list->room ? 2 * list->room : 64;
-		bigger = realloc(list->stat, list->room * sizeof(*bigger));
+		room = list->room ? 2 * list->room : 64;
+		bigger = realloc(list->stat, room * sizeof(*bigger));
 		if (!bigger)
 			return -ENOMEM;
 		list->stat = bigger;
+		list->room = room;
 	}
 	list->stat[list->count++] = *s;
 	return 0;
@@ -105,36 +99,6 @@ static int read_file(int dir, const char *name, struct tdm_stat_list *list)
 	return err;
 }
 
-static int read_tree(int dir, unsigned int depth, struct tdm_stat_list *list)
-{
-	DIR *d = fdopendir(dir);
-	struct dirent *e;
-	int err = 0;
-
-	if (!d) {
-		close(dir);
-		return -ENOMEM;
-	}
-	while (!err && (e = readdir(d))) {
-		struct stat st;
-
-		if (e->d_name[0] == '.' ||
-		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		if (S_ISREG(st.st_mode)) {
-			err = read_file(dirfd(d), e->d_name, list);
-		} else if (S_ISDIR(st.st_mode) && depth) {
-			int sub = openat(dirfd(d), e->d_name,
-					 O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-			if (sub >= 0)
-				err = read_tree(sub, depth - 1, list);
-		}
-	}
-	closedir(d);
-	return err;
-}
-
 /**
  * tdm_stat_read_vm() - read all counters of one VM.
  * @dir: its directory
@@ -144,10 +108,80 @@ static int read_tree(int dir, unsigned int depth, struct tdm_stat_list *list)
  */
 int tdm_stat_read_vm(const char *dir, struct tdm_stat_list *list)
 {
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *e;
+	int err = 0;
+	DIR *d;
 
 	memset(list, 0, sizeof(*list));
-	return fd < 0 ? -errno : read_tree(fd, 1, list);
+	d = opendir(dir);
+	if (!d)
+		return -errno;
+	if (!faccessat(dirfd(d), "stats", R_OK, 0)) {
+		err = read_file(dirfd(d), "stats", list);
+		closedir(d);
+		return err;
+	}
+	while (!err && (e = readdir(d))) {
+		struct stat st;
+
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		if (S_ISREG(st.st_mode))
+			err = read_file(dirfd(d), e->d_name, list);
+	}
+	closedir(d);
+	return err;
+}
+
+/** tdm_stat_find() - a counter by name, or NULL. */
+const struct tdm_stat *tdm_stat_find(const struct tdm_stat_list *list,
+				     const char *name)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (!strcmp(list->stat[i].name, name))
+			return &list->stat[i];
+	return NULL;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+/**
+ * tdm_stat_vms() - list the VMs of a device.
+ * @root: its debugfs directory
+ * @pid: only VMs of this process; 0 = all
+ * @names: filled with up to @max directory names, "PID-FD", sorted
+ *
+ * Return: how many, or a negative errno, not reported.
+ */
+int tdm_stat_vms(const char *root, pid_t pid, char names[][TDM_VM_NAME],
+		 int max)
+{
+	struct dirent *e;
+	DIR *d = opendir(root);
+	int n = 0;
+
+	if (!d)
+		return -errno;
+	while (n < max && (e = readdir(d))) {
+		int owner, fd, used = 0;
+
+		if (sscanf(e->d_name, "%d-%d%n", &owner, &fd, &used) < 2 ||
+		    e->d_name[used] || (pid && owner != pid))
+			continue;
+		snprintf(names[n++], TDM_VM_NAME, "%d-%d", owner, fd);
+	}
+	closedir(d);
+	qsort(names, (size_t)n, TDM_VM_NAME, by_name);
+	return n;
+}
+
+/** tdm_stat_vm_dir() - path of a VM's directory. */
+void tdm_stat_vm_dir(const char *root, const char *vm, char *buf, size_t size)
+{
+	snprintf(buf, size, "%s/%.*s", root, TDM_VM_NAME, vm);
 }
 
 /** tdm_stat_free() - free a list. */

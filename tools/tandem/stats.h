@@ -11,6 +11,9 @@
 
 #define TDM_STAT_NAME 64
 #define TDM_STAT_TEXT 96
+#define TDM_VM_NAME 24
+#define TDM_VMS_MAX 256
+#define TDM_STAT_DIR 192
 
 struct tdm_stat {
 	char name[TDM_STAT_NAME];
@@ -26,6 +29,11 @@ struct tdm_stat_list {
 void tdm_stat_line(const char *name, uint64_t value, const char *text);
 int tdm_stat_parse(char *line, struct tdm_stat *out);
 int tdm_stat_read_vm(const char *dir, struct tdm_stat_list *list);
+const struct tdm_stat *tdm_stat_find(const struct tdm_stat_list *list,
+				     const char *name);
+int tdm_stat_vms(const char *root, pid_t pid, char names[][TDM_VM_NAME],
+		 int max);
+void tdm_stat_vm_dir(const char *root, const char *vm, char *buf, size_t size);
 void tdm_stat_free(struct tdm_stat_list *list);
 void tdm_stat_root(const char *device, char *buf, size_t size);
 void tdm_stat_device(const char *device, pid_t pid, int vm_fd);
