@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Everything a run needs that is the same for every run, made once and cached."""
 import hashlib
+import mmap
 import stat
 import subprocess
 from pathlib import Path
@@ -10,7 +11,7 @@ from deplib.apt import Apt
 
 from . import bochsbuild
 from .cpio import Archive
-from .vmlinux import BzImage, flatten
+from .vmlinux import BzImage, Image, flatten
 
 LAB = Path(__file__).resolve().parent.parent
 REPOSITORY = LAB.parent.parent
@@ -47,8 +48,19 @@ def elf_kernel(bzimage):
 
 
 def flat_kernel(bzimage):
-    """vmlinux.Image of BZIMAGE."""
-    return flatten(elf_kernel(bzimage).read_bytes())
+    """vmlinux.Image of BZIMAGE; its bytes are mapped from the cache."""
+    elf = elf_kernel(bzimage)
+
+    def make(new):
+        image = flatten(elf.read_bytes())
+        new.mkdir()
+        (new / "data").write_bytes(image.data)
+        (new / "place").write_text(f"{image.load} {image.entry} {image.end}")
+
+    flat = cache.made(f"flat/{elf.name}", make)
+    with open(flat / "data", "rb") as handle:
+        data = mmap.mmap(handle.fileno(), 0, prot=mmap.PROT_READ)
+    return Image(data, *map(int, (flat / "place").read_text().split()))
 
 
 def _source_digest(*paths):

@@ -22,7 +22,7 @@ UNPACKERS = {
 @dataclass
 class Image:
     """What to place in memory: DATA at LOAD, ENTRY in 64-bit mode, END of use."""
-    data: bytes
+    data: object                # bytes or anything like them
     load: int
     entry: int
     end: int
