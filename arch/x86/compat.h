@@ -9,6 +9,7 @@
 #include <asm/cpufeature.h>
 #include <asm/reboot.h>
 #include <linux/entry-kvm.h>
+#include <linux/hrtimer.h>
 #include <linux/kvm.h>
 #include <linux/module.h>
 #include <linux/version.h>
@@ -113,6 +114,30 @@ static inline bool tdm_kvm_is_loaded(void)
 {
 	return false;
 }
+#endif
+
+/**
+ * tdm_hrtimer_setup() - initialise a host timer with its callback
+ *
+ * 6.13 merged the two steps and later removed hrtimer_init().
+ */
+static inline void tdm_hrtimer_setup(struct hrtimer *timer,
+				     enum hrtimer_restart (*fn)(struct hrtimer *),
+				     clockid_t clock, enum hrtimer_mode mode)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, fn, clock, mode);
+#else
+	hrtimer_init(timer, clock, mode);
+	timer->function = fn;
+#endif
+}
+
+/* Since 6.10 a tracepoint's string field knows its source. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define tdm_assign_str(field, src)	__assign_str(field)
+#else
+#define tdm_assign_str(field, src)	__assign_str(field, src)
 #endif
 
 #endif /* TDM_COMPAT_H */

@@ -35,6 +35,8 @@
 	X(exit_preempt_timer,	"exits because a guest timer came due")	\
 	X(exit_tpr,		"exits because the guest lowered its task priority") \
 	X(exit_apic,		"APIC accesses and EOIs that exited")	\
+	X(ipis,			"interrupt commands (IPIs) sent")	\
+	X(apic_timer_irqs,	"APIC timer expiries delivered")	\
 	X(exit_insn,		"other instructions that exited")	\
 	X(exit_unhandled,	"exits that ended the VM or went to the caller as an error") \
 	X(entry_fail,		"entries the processor refused")	\

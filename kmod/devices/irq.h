@@ -28,9 +28,11 @@ int tdm_pit_reinject(struct tdm_vm *vm, const struct kvm_reinject_control *rc);
 #define TDM_IRQ_SRC_USER	0	/* KVM_IRQ_LINE */
 #define TDM_IRQ_SRC_PIT		1
 #define TDM_NR_IRQ_SRCS		2
-#define TDM_NR_GSIS		1024
+#define TDM_NR_GSIS		4096	/* KVM_MAX_IRQ_ROUTES: GSIs, and routes */
 int tdm_irq_set(struct tdm_vm *vm, int source, u32 gsi, int level);	/* any context; <0 error, 0 coalesced/masked, >0 delivered to n */
 int tdm_irq_set_routing(struct tdm_vm *vm, const struct kvm_irq_routing_entry *e, u32 n, u32 flags);	/* vm->lock */
+int tdm_irq_default_routing(struct tdm_vm *vm);
+void tdm_irq_routing_free(struct tdm_vm *vm);
 int tdm_irq_msi(struct tdm_vm *vm, const struct kvm_msi *msi);		/* KVM_SIGNAL_MSI */
 
 /* ---- LAPIC ---- */
@@ -48,6 +50,12 @@ void tdm_lapic_set_tpr(struct tdm_vcpu *vcpu, u64 cr8);
 void tdm_lapic_set_deadline(struct tdm_vcpu *vcpu, u64 tsc);		/* IA32_TSC_DEADLINE */
 u64 tdm_lapic_get_deadline(struct tdm_vcpu *vcpu);
 void tdm_lapic_eoi(struct tdm_vcpu *vcpu, u8 vector);			/* virtualised EOI */
+void tdm_lapic_tsc_changed(struct tdm_vcpu *vcpu);	/* st.tsc_offset changed: deadlines move with it */
+void tdm_lapic_map_changed(struct tdm_vm *vm);		/* vm->lock; online_vcpus changed */
+
+/* TPR shadow: the engine lets the guest write TPR in the register page (offset 0x80) */
+u64 tdm_lapic_page_hpa(struct tdm_vcpu *vcpu);
+int tdm_lapic_tpr_threshold(struct tdm_vcpu *vcpu);	/* 0, or exit when TPR[7:4] falls below */
 
 /*
  * For the run loop. Pending = deliverable now with respect to priorities (PPR, PIC

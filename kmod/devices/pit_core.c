@@ -91,13 +91,11 @@ static void start_counting(struct tdm_pit_chan *c, u64 now)
  * tdm_pit_core_load() - a whole count was written
  * @c: counter
  * @now: tick
- * @val: 0..0xffff as the guest wrote it; 0 is the largest count
+ * @count: decoded; 0, and what is beyond the counter's range, is the largest count
  */
-void tdm_pit_core_load(struct tdm_pit_chan *c, u64 now, u32 val)
+void tdm_pit_core_load(struct tdm_pit_chan *c, u64 now, u32 count)
 {
-	u32 count = c->bcd ? from_bcd(val) : val & 0xffff;
-
-	if (!count)
+	if (!count || count > wrap(c))
 		count = wrap(c);
 	settle(c, now);
 	if (c->armed && (periodic(c) ? c->running : gate_triggered(c))) {
@@ -260,6 +258,12 @@ bool tdm_pit_core_control(struct tdm_pit_chan *chans, u64 now, u8 val)
 	return false;
 }
 
+static bool load_written(struct tdm_pit_chan *c, u64 now, u16 val)
+{
+	tdm_pit_core_load(c, now, c->bcd ? from_bcd(val) : val);
+	return true;
+}
+
 /**
  * tdm_pit_core_write() - a write to a counter's port
  * @c: counter
@@ -272,18 +276,15 @@ bool tdm_pit_core_write(struct tdm_pit_chan *c, u64 now, u8 val)
 {
 	switch (c->rw) {
 	case TDM_PIT_LSB:
-		tdm_pit_core_load(c, now, val);
-		return true;
+		return load_written(c, now, val);
 	case TDM_PIT_MSB:
-		tdm_pit_core_load(c, now, (u32)val << 8);
-		return true;
+		return load_written(c, now, val << 8);
 	default:
 		break;
 	}
 	if (c->write_msb) {
 		c->write_msb = false;
-		tdm_pit_core_load(c, now, (u32)val << 8 | c->lsb);
-		return true;
+		return load_written(c, now, val << 8 | c->lsb);
 	}
 	c->write_msb = true;
 	c->lsb = val;
@@ -315,12 +316,6 @@ u8 tdm_pit_core_read(struct tdm_pit_chan *c, u64 now)
 	return msb ? v >> 8 : v;
 }
 
-/** tdm_pit_core_period() - ticks between rising edges; 0 if there is one at most */
-u32 tdm_pit_core_period(const struct tdm_pit_chan *c)
-{
-	return periodic(c) && c->armed && c->running ? c->reload : 0;
-}
-
 /**
  * tdm_pit_core_next_edge() - when does the output rise next?
  * @c: counter
@@ -336,8 +331,9 @@ u64 tdm_pit_core_next_edge(struct tdm_pit_chan *c, u64 after)
 	if (!c->armed || !c->running)
 		return TDM_PIT_NEVER;
 	if (periodic(c)) {
+		/* start is itself the end of a period if a new count came in */
 		if (after < c->start)
-			return c->start + c->reload;
+			return c->start;
 		return c->start + ((after - c->start) / c->reload + 1) * c->reload;
 	}
 	edge = c->start + c->reload + (c->mode >= 4);	/* strobe: low for a tick */
