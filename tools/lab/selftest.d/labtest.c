@@ -9,10 +9,11 @@
 #include <linux/module.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
+#include <asm/desc.h>
 
 static char *what = "nothing";
 module_param(what, charp, 0444);
-MODULE_PARM_DESC(what, "nothing, warn, bug, oops, atomic, triple, hang or refuse");
+MODULE_PARM_DESC(what, "nothing, warn, bug, oops, atomic, triple, hang, tr or refuse");
 
 /* An interrupt table without entries and an exception: the machine resets. */
 static void triple_fault(void)
@@ -23,6 +24,22 @@ static void triple_fault(void)
 	} __packed none = { 0, 0 };
 
 	asm volatile("lidt %0\n\tint3" : : "m"(none));
+}
+
+/* What a VM exit does: TR.limit is left at 0x67, short of the I/O bitmap. */
+static void shorten_tss(void)
+{
+	struct desc_struct *gdt = get_cpu_gdt_rw(smp_processor_id());
+	tss_desc tss;
+
+	memcpy(&tss, &gdt[GDT_ENTRY_TSS], sizeof(tss));
+	tss.limit0 = 0x67;
+	tss.limit1 = 0;
+	tss.type = DESC_TSS;
+	write_gdt_entry(gdt, GDT_ENTRY_TSS, &tss, DESC_TSS);
+	load_direct_gdt(smp_processor_id());
+	asm volatile("ltr %w0" : : "q"(GDT_ENTRY_TSS * 8));
+	load_fixmap_gdt(smp_processor_id());
 }
 
 static void hang(void)
@@ -48,6 +65,8 @@ static int misbehave(const char *how)
 		triple_fault();
 	} else if (!strcmp(how, "hang")) {
 		hang();
+	} else if (!strcmp(how, "tr")) {
+		shorten_tss();
 	} else if (!strcmp(how, "refuse")) {
 		return -ENODEV;
 	}
