@@ -33,14 +33,15 @@ static void vm_destroy(struct kref *ref)
 	unsigned long i;
 
 	tdm_debugfs_vm_gone(vm);
+	/* Their timers interrupt vCPUs. */
 	tdm_pit_destroy(vm);
+	tdm_iobus_destroy(vm);
+	tdm_irqchip_destroy(vm);
 	/* Before the vCPUs go: a notifier may still ask them to flush. */
 	tdm_mmu_vm_release(vm);
 	xa_for_each(&vm->vcpus, i, vcpu)
 		tdm_vcpu_free(vcpu);
 	xa_destroy(&vm->vcpus);
-	tdm_iobus_destroy(vm);
-	tdm_irqchip_destroy(vm);
 	tdm_msr_filter_free(vm);
 	tdm_mmu_vm_destroy(vm);
 	tdm_engine_release(vm);
