@@ -33,9 +33,10 @@ static void vm_destroy(struct kref *ref)
 	unsigned long i;
 
 	tdm_debugfs_vm_gone(vm);
-	/* Their timers interrupt vCPUs. */
-	tdm_pit_destroy(vm);
+	/* The buses first: chips then leave them without waiting for readers. */
 	tdm_iobus_destroy(vm);
+	/* Chips before vCPUs: their timers interrupt them. */
+	tdm_pit_destroy(vm);
 	tdm_irqchip_destroy(vm);
 	/* Before the vCPUs go: a notifier may still ask them to flush. */
 	tdm_mmu_vm_release(vm);
