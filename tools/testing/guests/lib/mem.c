@@ -7,6 +7,11 @@
  */
 #include "lib.h"
 
+#define LOW_TOP 0x9f000ul
+#define IMAGE 0x100000ul
+/* More than any guest allocates. */
+#define POOL 0x200000ul
+
 extern char guest_end[];
 static u64 next_free;
 
@@ -30,7 +35,22 @@ u64 window_addr(u32 page)
 	return WINDOW + page * PAGE_SIZE;
 }
 
+/*
+ * A monitor maps a page when it is first touched, and a fault it takes for
+ * that leaves RF set for the instruction that runs again: visible in frames
+ * on some processors. Write to all we will use before the first check.
+ */
+static void touch_all(void)
+{
+	u64 a;
+
+	for (a = PAGE_SIZE; a < next_free + POOL; a += PAGE_SIZE)
+		if (a < LOW_TOP || a >= IMAGE)
+			*(volatile u8 *)a = *(volatile u8 *)a;
+}
+
 void mem_init(void)
 {
 	next_free = ((u64)guest_end + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1);
+	touch_all();
 }

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Unit tests of the instruction decoder and emulator. `make -C tools/testing/unit run`
+# builds and runs them, plain and with the sanitizers.
+
+TDM_TOP := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))/../../..)
+TDM_ZYDIS := $(shell $(TDM_TOP)/tools/deps/fetch zydis)
+include $(TDM_TOP)/arch/x86/zydis/user.mk
+
+EMUL_OUT := $(TDM_TOP)/build/unit/emul
+EMUL_TESTS := emul_random_test
+EMUL_CFLAGS := -O1 -g -std=gnu11 -Wall -Wextra -Wno-missing-field-initializers \
+	-Wno-sign-compare -Wno-override-init $(TDM_EMUL_CPPFLAGS)
+EMUL_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+EMUL_HELPERS := emul_guest.c emul_native.c
+EMUL_DEPS := $(wildcard $(TDM_TOP)/arch/x86/*.h $(TDM_TOP)/arch/x86/emul/*.h *.h)
+
+emul-plain := $(addprefix $(EMUL_OUT)/plain/,$(notdir $(TDM_EMUL_SRCS:.c=.o) $(EMUL_HELPERS:.c=.o)) zydis.o)
+emul-san := $(subst /plain/,/san/,$(emul-plain))
+
+VPATH += $(TDM_TOP)/arch/x86 $(TDM_TOP)/arch/x86/emul
+
+$(EMUL_OUT)/plain/zydis.o $(EMUL_OUT)/san/zydis.o: $(TDM_ZYDIS_SRCS)
+	@mkdir -p $(@D)
+	@$(CC) -O2 -w $(TDM_EMUL_CPPFLAGS) -c -o $@ $<
+
+$(EMUL_OUT)/plain/%.o: %.c $(EMUL_DEPS)
+	@mkdir -p $(@D)
+	@$(CC) $(EMUL_CFLAGS) -c -o $@ $<
+
+$(EMUL_OUT)/san/%.o: %.c $(EMUL_DEPS)
+	@mkdir -p $(@D)
+	@$(CC) $(EMUL_CFLAGS) $(EMUL_SAN) -c -o $@ $<
+
+$(EMUL_OUT)/plain/%_test: $(EMUL_OUT)/plain/%_test.o $(emul-plain)
+	@$(CC) -o $@ $^
+
+$(EMUL_OUT)/san/%_test: $(EMUL_OUT)/san/%_test.o $(emul-san)
+	@$(CC) $(EMUL_SAN) -o $@ $^
+
+emul-programs := $(foreach t,$(EMUL_TESTS),$(EMUL_OUT)/plain/$(t) $(EMUL_OUT)/san/$(t))
+
+emul-build: $(emul-programs)
+
+.SECONDARY:
+.PHONY: emul-build
