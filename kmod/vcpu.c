@@ -29,12 +29,20 @@ static struct preempt_ops vcpu_preempt_ops;
 
 /* ---- on and off the CPU ---- */
 
+/* Preemption is off. */
+static void vcpu_come_to(struct tdm_vcpu *vcpu, int cpu)
+{
+	vcpu->cpu = cpu;
+	if (vcpu->last_cpu != cpu)
+		tdm_timers_migrate(vcpu);
+	vcpu->ops->load(vcpu, cpu);
+}
+
 static void vcpu_sched_in(struct preempt_notifier *pn, int cpu)
 {
 	struct tdm_vcpu *vcpu = container_of(pn, struct tdm_vcpu, preempt_notifier);
 
-	vcpu->cpu = cpu;
-	vcpu->ops->load(vcpu, cpu);
+	vcpu_come_to(vcpu, cpu);
 }
 
 static void vcpu_sched_out(struct preempt_notifier *pn, struct task_struct *next)
@@ -51,8 +59,7 @@ void tdm_vcpu_load(struct tdm_vcpu *vcpu)
 
 	preempt_notifier_register(&vcpu->preempt_notifier);
 	vcpu->loaded = true;
-	vcpu->cpu = cpu;
-	vcpu->ops->load(vcpu, cpu);
+	vcpu_come_to(vcpu, cpu);
 	put_cpu();
 }
 
