@@ -26,15 +26,21 @@ struct seq_file;
 #define TDM_ST_RIP	(1u << 0)	/* regs.rip */
 #define TDM_ST_RSP	(1u << 1)	/* regs.gpr[TDM_RSP] */
 #define TDM_ST_RFLAGS	(1u << 2)	/* regs.rflags */
-#define TDM_ST_SEG	(1u << 3)	/* st.seg[], FS and GS bases included */
+#define TDM_ST_CS_SS	(1u << 3)	/* st.seg[] of CS and SS: mode, CPL */
+#define TDM_ST_SEG_REST	(1u << 11)	/* the others, FS and GS bases included */
+#define TDM_ST_SEG	(TDM_ST_CS_SS | TDM_ST_SEG_REST)
 #define TDM_ST_TABLES	(1u << 4)	/* st.gdt, st.idt */
-#define TDM_ST_CR	(1u << 5)	/* st.cr0, cr3, cr4, efer, pdptr[] */
+/*
+ * st.cr0, cr3, cr4, pdptr[]. Always valid without tdm_need(), because engines
+ * exit on every change: st.efer, and PE, PG, CD and NW of st.cr0.
+ */
+#define TDM_ST_CR	(1u << 5)
 #define TDM_ST_DR7	(1u << 6)	/* st.dr7, and DEBUGCTL */
 #define TDM_ST_SYSENTER	(1u << 7)	/* st.sysenter_* */
 #define TDM_ST_PAT	(1u << 8)	/* st.pat */
 #define TDM_ST_SHADOW	(1u << 9)	/* ev.int_shadow, ev.nmi_masked */
 #define TDM_ST_MSRS	(1u << 10)	/* syscall MSRs, kernel_gs_base, tsc_aux */
-#define TDM_ST_ALL	((1u << 11) - 1)
+#define TDM_ST_ALL	((1u << 12) - 1)
 
 /**
  * enum tdm_exit_kind - why the guest stopped, engine-independent
@@ -129,6 +135,7 @@ struct tdm_exit {
 			bool has_error;
 			u32 error;
 			u64 payload;	/* #PF: CR2; #DB: DR6 bits */
+			/* insn_len != 0: raised by INT3, INTO or ICEBP */
 		} exc;
 		struct {
 			u16 selector;
@@ -174,8 +181,14 @@ struct tdm_event {
 	u64 payload;
 };
 
-#define TDM_WINDOW_IRQ	(1u << 0)
-#define TDM_WINDOW_NMI	(1u << 1)
+/*
+ * What request_window() takes: windows, and in bits 7:4 a TPR class: exit
+ * (TDM_EXIT_TPR_THRESHOLD) when the guest lowers its TPR below it; 0 = never.
+ * The class has no effect without vcpu->vapic, where CR8 writes exit anyway.
+ */
+#define TDM_WINDOW_IRQ		(1u << 0)
+#define TDM_WINDOW_NMI		(1u << 1)
+#define TDM_WINDOW_TPR_SHIFT	4
 
 /** struct tdm_why - a sentence for people: why something is not possible */
 struct tdm_why {
@@ -205,7 +218,11 @@ struct tdm_why {
  * @sync_in:	(l) all canonical parts in vcpu->dirty & mask to the engine.
  *		enter() does it by itself; here for engine switches and tests.
  * @prepare:	(l) before interrupts are turned off: lazily switched host
- *		state (user-return MSRs, FS/GS bases) to the guest's
+ *		state (user-return MSRs, FS/GS bases) to the guest's. Must be
+ *		called at every turn of the outer loop, that is whenever
+ *		interrupts have been on since the last enter(): the engine
+ *		then looks again at host state that can change meanwhile
+ *		(CR3, CR4, DEBUGCTL, breakpoints) and at st.tsc_offset.
  * @to_host:	(l) the opposite, before returning to userspace
  * @enter:	(i) run the guest until the next exit. Applies vcpu->dirty,
  *		fills *exit, sets vcpu->valid to what is fresh (at least RIP).
@@ -214,7 +231,8 @@ struct tdm_why {
  * @inject:	(i) deliver ev at the next enter
  * @cancel_injection: (l or i) take back what inject() queued, into ev.cur
  * @request_window: (i) exit as soon as the guest can take an IRQ/NMI:
- *		TDM_WINDOW_*; replaces the earlier request
+ *		TDM_WINDOW_*; replaces the earlier request, which holds until
+ *		then (an open window exits each time)
  * @irq_allowed, @nmi_allowed: (l) can the guest take one at this boundary?
  *		(RFLAGS.IF and shadows; not priorities)
  * @mmu_root_changed: (l) vm/vcpu root is new

@@ -1,14 +1,92 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Host CPU state: host.c is the ONLY file that touches the host's CR4.VMXE,
- * VMXON, EFER, GDT/IDT/TR limits, user-return MSRs, debug registers.
+ * The host CPU's own state: what virtualisation takes, changes and must put
+ * back: CR4.VMXE, the syscall MSRs, GDT/IDT/TR limits, debug registers, NMI
+ * and machine check forwarding.
+ *
+ * No other file writes host control registers or host MSRs; engines say what
+ * they want here.
  */
 #ifndef TDM_HOST_H
 #define TDM_HOST_H
 
 #include "arch/x86/vcpu.h"
 
-int tdm_host_init(void);	/* module load: user-return MSR slots, cpuhp, reboot hook registered; takes no hardware */
+/**
+ * tdm_host_init() - module load: register for CPU hotplug, suspend, reboot
+ *
+ * Takes no hardware.
+ *
+ * Return: 0 or a negative errno.
+ */
+int tdm_host_init(void);
 void tdm_host_exit(void);
+
+/* ---- virtualisation hardware, on every CPU or on none ---- */
+
+/**
+ * struct tdm_host_hw - hardware that is switched on and off as a whole
+ * @on: this CPU, interrupts off: 0, or a negative errno with the reason in *why
+ * @off: this CPU, interrupts off, any context (NMI and crash too); only called
+ *       where @on succeeded; must not sleep or take locks
+ */
+struct tdm_host_hw {
+	int (*on)(struct tdm_why *why);
+	void (*off)(void);
+};
+
+int tdm_host_hw_get(const struct tdm_host_hw *hw, struct tdm_why *why);
+void tdm_host_hw_put(const struct tdm_host_hw *hw);
+bool tdm_host_hw_held(const struct tdm_host_hw *hw);
+void tdm_host_hw_emergency_off(void);
+
+/*
+ * True from the moment a reboot switched the hardware off under running vCPUs:
+ * failing virtualisation instructions are then expected. Never goes back.
+ */
+extern bool tdm_host_going_down;
+
+bool tdm_host_vmxe(void);
+void tdm_host_set_vmxe(bool on);
+
+/* ---- MSRs the host needs only when it returns to userspace ---- */
+
+enum tdm_host_msr {
+	TDM_HOST_STAR,
+	TDM_HOST_LSTAR,
+	TDM_HOST_SFMASK,
+	TDM_HOST_TSC_AUX,
+	TDM_NR_HOST_MSRS
+};
+
+void tdm_host_msr_set(enum tdm_host_msr idx, u64 val);
+
+/* ---- around the guest ---- */
+
+/**
+ * struct tdm_host_segs - segment state of the host that VMX does not keep
+ * @loaded: the guest's KERNEL_GS_BASE is in the MSR, this struct is filled
+ * @fs_sel, @gs_sel, @ds_sel, @es_sel, @ldt_sel: user selectors
+ * @fs_base, @gs_base: user's bases (GS: the swapped one)
+ */
+struct tdm_host_segs {
+	bool loaded;
+	u16 fs_sel, gs_sel, ds_sel, es_sel, ldt_sel;
+	unsigned long fs_base, gs_base;
+};
+
+void tdm_host_segs_save(struct tdm_host_segs *hs, u64 guest_kernel_gs_base);
+u64 tdm_host_segs_restore(struct tdm_host_segs *hs);
+u64 tdm_host_kernel_gs_base(void);
+void tdm_host_set_kernel_gs_base(u64 val);
+
+void tdm_host_debug_load(const u64 dr[4]);
+void tdm_host_debug_load_dr6(u64 dr6);
+void tdm_host_debug_save(u64 dr[4], u64 *dr6);
+
+void tdm_host_l1d_flush(void);
+
+void tdm_host_nmi(void);
+void tdm_host_machine_check(void);
 
 #endif /* TDM_HOST_H */

@@ -110,6 +110,7 @@ struct tdm_vcpu {
 	void *engine_priv;		/* (v) engine's own */
 	struct tdm_cpuid *cpuid;	/* (v) table set by KVM_SET_CPUID2 */
 	struct tdm_lapic *lapic;	/* (c) NULL without in-kernel LAPIC */
+	void *vapic;			/* (c) its register page (page aligned, TPR at 0x80), else NULL */
 	struct tdm_events ev;		/* (v) */
 	struct tdm_state st;		/* (v) */
 	struct tdm_exit exit;		/* (v) the exit being handled */
@@ -192,7 +193,6 @@ static inline void tdm_set_reg(struct tdm_vcpu *vcpu, int reg, u64 val)
 
 static inline bool tdm_long_mode(struct tdm_vcpu *vcpu)
 {
-	tdm_need(vcpu, TDM_ST_CR);
 	return vcpu->st.efer & (1ull << 10);	/* EFER.LMA */
 }
 
@@ -200,14 +200,14 @@ static inline bool tdm_64bit_code(struct tdm_vcpu *vcpu)
 {
 	if (!tdm_long_mode(vcpu))
 		return false;
-	tdm_need(vcpu, TDM_ST_SEG);
+	tdm_need(vcpu, TDM_ST_CS_SS);
 	return vcpu->st.seg[TDM_SEG_CS].ar & TDM_AR_L;
 }
 
 /** tdm_cpl() - current privilege level: DPL of SS (SDM vol. 3, 25.4.1) */
 static inline int tdm_cpl(struct tdm_vcpu *vcpu)
 {
-	tdm_need(vcpu, TDM_ST_SEG);
+	tdm_need(vcpu, TDM_ST_CS_SS);
 	return (vcpu->st.seg[TDM_SEG_SS].ar & TDM_AR_DPL) >> TDM_AR_DPL_SHIFT;
 }
 
