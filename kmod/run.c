@@ -258,6 +258,19 @@ static void publish_run(struct tdm_vcpu *vcpu)
 		tdm_sync_regs_to_run(vcpu);
 }
 
+/*
+ * Only a signal is an exit of its own. immediate_exit leaves the reason of the
+ * last exit, which the caller may not have looked at yet.
+ */
+static int note_signal(struct tdm_vcpu *vcpu, int r)
+{
+	if (r == -EINTR) {
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+		tdm_stat(vcpu, user_signals);
+	}
+	return r;
+}
+
 /* Wait for SIPI with the caller's thread, as KVM does: -EAGAIN when it came. */
 static int run_waiting_ap(struct tdm_vcpu *vcpu)
 {
@@ -266,7 +279,7 @@ static int run_waiting_ap(struct tdm_vcpu *vcpu)
 	if (tdm_immediate_exit(vcpu->run))
 		return -EINTR;
 	r = block(vcpu);
-	return r < 0 ? r : -EAGAIN;
+	return r < 0 ? note_signal(vcpu, r) : -EAGAIN;
 }
 
 static int run_loaded(struct tdm_vcpu *vcpu)
@@ -296,7 +309,7 @@ static int run_loaded(struct tdm_vcpu *vcpu)
 	}
 	if (tdm_immediate_exit(run))
 		return -EINTR;
-	return run_loop(vcpu);
+	return note_signal(vcpu, run_loop(vcpu));
 }
 
 /**
@@ -313,15 +326,10 @@ int tdm_run(struct tdm_vcpu *vcpu)
 	int r;
 
 	vcpu->has_run = true;
-	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	sigmask_activate(vcpu);
 	tdm_vcpu_load(vcpu);
 	tdm_fpu_load(vcpu);
 	r = run_loaded(vcpu);
-	if (r == -EINTR) {
-		vcpu->run->exit_reason = KVM_EXIT_INTR;
-		tdm_stat(vcpu, user_signals);
-	}
 	tdm_stat(vcpu, user_exits);
 	preempt_disable();
 	vcpu->ops->to_host(vcpu);
