@@ -19,6 +19,8 @@
 #include "util.h"
 
 #define CRYSTAL_KHZ 1000000U /* the in-kernel APIC timer's clock: 1 GHz */
+#define PPM 1000000
+#define MAX_PPM 50 /* as much as a real crystal may be off */
 #define HYPERVISOR_LEAF 0x40000000U
 #define HYPERVISOR_TIMING 0x40000010U
 
@@ -210,15 +212,14 @@ static void adapt_amd(union tdm_cpuid_table *t,
  * tdm_cpuid_tsc_ratio() - TSC frequency as a fraction of the crystal's.
  * @tsc_khz: TSC frequency
  * @num, @den: best fraction whose numerator times the crystal in kHz fits 32
- * bits
- *
- * Continued fractions: the error stays below one part in a million for TSCs of
- * 100 MHz to 4.2 GHz.
+ *	bits (continued fractions); 0 when even that is more than 50 ppm off, as
+ *	happens close to, but not at, a simple fraction
  */
 void tdm_cpuid_tsc_ratio(uint32_t tsc_khz, uint32_t *num, uint32_t *den)
 {
 	uint64_t a = tsc_khz, b = CRYSTAL_KHZ, p0 = 0, q0 = 1, p1 = 1, q1 = 0;
 	const uint64_t limit = UINT32_MAX / CRYSTAL_KHZ;
+	int64_t off;
 
 	while (b) {
 		uint64_t whole = a / b, rest = a % b;
@@ -241,8 +242,14 @@ void tdm_cpuid_tsc_ratio(uint32_t tsc_khz, uint32_t *num, uint32_t *den)
 		a = b;
 		b = rest;
 	}
-	*num = q1 ? (uint32_t)p1 : 0;
-	*den = q1 ? (uint32_t)q1 : 0;
+	*num = *den = 0;
+	if (!q1)
+		return;
+	off = (int64_t)(CRYSTAL_KHZ * p1 / q1) - (int64_t)tsc_khz;
+	if ((off < 0 ? -off : off) * PPM > (int64_t)tsc_khz * MAX_PPM)
+		return;
+	*num = (uint32_t)p1;
+	*den = (uint32_t)q1;
 }
 
 /*
@@ -271,10 +278,10 @@ static void adapt_clocks(union tdm_cpuid_table *t,
 		return;
 	memset(&e, 0, sizeof(e));
 	tdm_cpuid_tsc_ratio(p->tsc_khz, &e.ebx, &e.eax);
+	drop(t, 0x15); /* the host's would be wrong for the guest */
+	drop(t, 0x16);
 	if (!e.ebx || !e.eax)
 		return;
-	drop(t, 0x15);
-	drop(t, 0x16);
 	e.function = 0x15;
 	e.ecx = CRYSTAL_KHZ * 1000;
 	add(t, &e);

@@ -45,7 +45,7 @@ int tdm_end_status(enum tdm_end why, int value)
 	if (why <= TDM_END_NONE || why >= TDM_END_MAX)
 		return TDM_EXIT_INTERNAL;
 	if (why == TDM_END_EXITPORT)
-		return ((value << 1) | 1) & 0xff;
+		return (value & 0x7f) << 1 | 1;
 	if (why == TDM_END_SIGNAL)
 		return 128 + (value & 0x7f);
 	return endings[why].status;

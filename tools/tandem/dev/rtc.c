@@ -17,8 +17,9 @@
 #include "util.h"
 
 #define NS_PER_S 1000000000LL
-#define TIME_MAX_S                                                             \
-	9000000000LL	/* year 2255: beyond, nanoseconds overflow 64 bits */
+/* 1906 to 2191: beyond, guest minus host time in nanoseconds overflows. */
+#define TIME_MIN_S (-2000000000LL)
+#define TIME_MAX_S 7000000000LL
 #define UIP_NS 244000LL /* UIP rises this long before the update */
 
 enum {
@@ -159,7 +160,7 @@ static int64_t read_time(const struct tdm_rtc *rtc)
 		    86400 +
 	    decode_hour(rtc, rtc->cmos[R_HOUR]) * 3600 +
 	    decode(rtc, rtc->cmos[R_MIN]) * 60 + decode(rtc, rtc->cmos[R_SEC]);
-	return s > TIME_MAX_S ? TIME_MAX_S : s < -TIME_MAX_S ? -TIME_MAX_S : s;
+	return s > TIME_MAX_S ? TIME_MAX_S : s < TIME_MIN_S ? TIME_MIN_S : s;
 }
 
 /* Period of the periodic interrupt; 0 when the divider gives none. */
@@ -264,6 +265,15 @@ static uint8_t read_register(struct tdm_rtc *rtc, uint8_t reg)
 	}
 }
 
+/* Let the clock go on from what the time registers say, @ns into that second.
+ */
+static void set_clock(struct tdm_rtc *rtc, int64_t ns)
+{
+	rtc->offset_ns = read_time(rtc) * NS_PER_S + ns -
+			 rtc->host->wall_ns(rtc->host->ctx);
+	rtc->seen_ns = guest_ns(rtc);
+}
+
 static void write_b(struct tdm_rtc *rtc, uint8_t v)
 {
 	uint8_t old = rtc->cmos[R_B];
@@ -276,9 +286,7 @@ static void write_b(struct tdm_rtc *rtc, uint8_t v)
 		v &= (uint8_t)~B_UIE;
 	if (old & ~v & B_SET) {
 		rtc->cmos[R_B] = v & (uint8_t)~B_SET;
-		rtc->offset_ns = read_time(rtc) * NS_PER_S -
-				 rtc->host->wall_ns(rtc->host->ctx);
-		rtc->seen_ns = guest_ns(rtc);
+		set_clock(rtc, 0);
 	}
 	rtc->cmos[R_B] = v;
 	update_irq(rtc);
@@ -311,14 +319,12 @@ static void write_register(struct tdm_rtc *rtc, uint8_t reg, uint8_t v)
 			rtc->cmos[reg] = v;
 			break;
 		}
-		/* Written while the clock runs: it goes on from the new value.
-		 */
+		/* Written while the clock runs: it goes on from there. */
 		fill_time(rtc, floor_div(guest_ns(rtc), NS_PER_S));
 		rtc->cmos[reg] = v;
-		rtc->offset_ns +=
-			(read_time(rtc) - floor_div(guest_ns(rtc), NS_PER_S)) *
-			NS_PER_S;
-		rtc->seen_ns = guest_ns(rtc);
+		set_clock(rtc,
+			  guest_ns(rtc) - floor_div(guest_ns(rtc), NS_PER_S) *
+						  NS_PER_S);
 		break;
 	default:
 		rtc->cmos[reg] = v;
