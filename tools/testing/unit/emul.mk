@@ -15,27 +15,27 @@ EMUL_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all \
 EMUL_HELPERS := emul_guest.c emul_native.c
 EMUL_DEPS := $(wildcard $(TDM_TOP)/arch/x86/*.h $(TDM_TOP)/arch/x86/emul/*.h *.h)
 
-emul-plain := $(addprefix $(EMUL_OUT)/plain/,$(notdir $(TDM_EMUL_SRCS:.c=.o) $(EMUL_HELPERS:.c=.o)) zydis.o)
-emul-san := $(subst /plain/,/san/,$(emul-plain))
+emul-objs := $(patsubst $(TDM_TOP)/%.c,%.o,$(TDM_EMUL_SRCS)) arch/x86/zydis/zydis.o \
+	$(addprefix tools/testing/unit/,$(EMUL_HELPERS:.c=.o))
+emul-plain := $(addprefix $(EMUL_OUT)/plain/,$(emul-objs))
+emul-san := $(addprefix $(EMUL_OUT)/san/,$(emul-objs))
 
-VPATH += $(TDM_TOP)/arch/x86 $(TDM_TOP)/arch/x86/emul
-
-$(EMUL_OUT)/plain/zydis.o $(EMUL_OUT)/san/zydis.o: $(TDM_ZYDIS_SRCS)
+%/arch/x86/zydis/zydis.o: $(TDM_ZYDIS_SRCS)
 	@mkdir -p $(@D)
 	@$(CC) -O2 -w $(TDM_EMUL_CPPFLAGS) -c -o $@ $<
 
-$(EMUL_OUT)/plain/%.o: %.c $(EMUL_DEPS)
+$(EMUL_OUT)/plain/%.o: $(TDM_TOP)/%.c $(EMUL_DEPS)
 	@mkdir -p $(@D)
 	@$(CC) $(EMUL_CFLAGS) -c -o $@ $<
 
-$(EMUL_OUT)/san/%.o: %.c $(EMUL_DEPS)
+$(EMUL_OUT)/san/%.o: $(TDM_TOP)/%.c $(EMUL_DEPS)
 	@mkdir -p $(@D)
 	@$(CC) $(EMUL_CFLAGS) $(EMUL_SAN) -c -o $@ $<
 
-$(EMUL_OUT)/plain/%_test: $(EMUL_OUT)/plain/%_test.o $(emul-plain)
+$(EMUL_OUT)/plain/%_test: $(EMUL_OUT)/plain/tools/testing/unit/%_test.o $(emul-plain)
 	@$(CC) -o $@ $^
 
-$(EMUL_OUT)/san/%_test: $(EMUL_OUT)/san/%_test.o $(emul-san)
+$(EMUL_OUT)/san/%_test: $(EMUL_OUT)/san/tools/testing/unit/%_test.o $(emul-san)
 	@$(CC) $(EMUL_SAN) -o $@ $^
 
 emul-programs := $(foreach t,$(EMUL_TESTS),$(EMUL_OUT)/plain/$(t) $(EMUL_OUT)/san/$(t))

@@ -496,6 +496,9 @@ u64 guest_cpu_features(void)
 	f |= b & bit_BMI ? TDM_EMUL_F_BMI1 : 0;
 	f |= b & bit_BMI2 ? TDM_EMUL_F_BMI2 : 0;
 	f |= b & bit_ADX ? TDM_EMUL_F_ADX : 0;
+	f |= b & bit_CLFLUSHOPT ? TDM_EMUL_F_CLFLUSHOPT : 0;
+	f |= b & bit_CLWB ? TDM_EMUL_F_CLWB : 0;
+	f |= d & (1u << 14) ? TDM_EMUL_F_SERIALIZE : 0;
 	f |= c & (1u << 27) ? TDM_EMUL_F_MOVDIRI : 0;
 	c = d = 0;
 	__get_cpuid(0x80000001, &a, &b, &c, &d);

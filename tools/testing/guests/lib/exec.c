@@ -147,7 +147,7 @@ static u64 read_sel(int which)
 
 static void __attribute__((noreturn)) stray(const struct frame *f)
 {
-	printf("\nFAIL stray exception: vec=%lu err=%lx rip=%lx cs=%lx rflags=%lx rsp=%lx ss=%lx cr2=%lx\n",
+	printf("\nFAIL stray: vec=%lu err=%lx rip=%lx cs=%lx rflags=%lx rsp=%lx ss=%lx cr2=%lx\n",
 	       f->vec, f->err, f->rip, f->cs, f->rflags, f->rsp, f->ss,
 	       read_cr2());
 	guest_exit(2);

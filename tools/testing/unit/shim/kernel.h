@@ -30,7 +30,6 @@ typedef __s64 s64;
 #define __user
 #define __rcu
 #define __force
-#define __always_inline inline
 #define ERESTARTSYS 512
 
 #define PAGE_SHIFT	12
