@@ -214,6 +214,34 @@ static bool cur_deliverable(struct tdm_vcpu *vcpu)
 	return ev->cur.type != TDM_EV_IRQ || vcpu->ops->irq_allowed(vcpu);
 }
 
+/*
+ * NMIs and interrupts; @done: an event goes in already. Returns the windows to
+ * ask for.
+ */
+static u32 inject_async(struct tdm_vcpu *vcpu, bool done)
+{
+	struct tdm_events *ev = &vcpu->ev;
+	u32 windows = 0;
+
+	if (ev->nmi_pending) {
+		if (!done && vcpu->ops->nmi_allowed(vcpu)) {
+			inject_nmi(vcpu);
+			done = true;
+		}
+		if (ev->nmi_pending)
+			windows |= TDM_WINDOW_NMI;
+	}
+	if (ev->cur_valid) {
+		windows |= TDM_WINDOW_IRQ;
+	} else if (tdm_irq_pending(vcpu)) {
+		if (!done && vcpu->ops->irq_allowed(vcpu) && inject_irq(vcpu))
+			done = true;
+		if (tdm_irq_pending(vcpu))
+			windows |= TDM_WINDOW_IRQ;
+	}
+	return windows;
+}
+
 /**
  * tdm_inject_events() - hand the engine what goes in at this entry
  * @vcpu: loaded, interrupts off, about to enter
@@ -235,23 +263,9 @@ void tdm_inject_events(struct tdm_vcpu *vcpu)
 
 	if (tdm_take_request(vcpu, TDM_REQ_NMI))
 		collect_nmis(vcpu);
-	if (ev->nmi_pending) {
-		if (!done && vcpu->ops->nmi_allowed(vcpu)) {
-			inject_nmi(vcpu);
-			done = true;
-		}
-		if (ev->nmi_pending)
-			windows |= TDM_WINDOW_NMI;
-	}
-
-	if (ev->cur_valid) {
-		windows |= TDM_WINDOW_IRQ;
-	} else if (tdm_irq_pending(vcpu)) {
-		if (!done && vcpu->ops->irq_allowed(vcpu) && inject_irq(vcpu))
-			done = true;
-		if (tdm_irq_pending(vcpu))
-			windows |= TDM_WINDOW_IRQ;
-	}
+	/* A debugger that steps may not want to land in handlers. */
+	if (likely(!(vcpu->guest_debug & KVM_GUESTDBG_BLOCKIRQ)))
+		windows = inject_async(vcpu, done);
 	if (tdm_userspace_wants_window(vcpu))
 		windows |= TDM_WINDOW_IRQ;
 	if (windows != vcpu->windows) {

@@ -4,7 +4,7 @@
  *
  * A handler returns 1 (enter again), 0 (to the caller, run->exit_reason is
  * set) or a negative errno. The fast table holds what can be done with
- * interrupts off, without sleeping; it returns true when done. An exit without
+ * interrupts off, without sleeping. An exit without
  * an entry is an internal error of this VM, never of the host.
  */
 #include <asm/msr-index.h>
@@ -22,15 +22,7 @@
 #include "kmod/trace.h"
 #include "shadow_mmu/mmu.h"
 
-/**
- * tdm_skip_insn() - the exiting instruction is done: go to the next
- * @vcpu: loaded vCPU
- * @len: its length in bytes
- *
- * Ends an STI or MOV SS shadow, clears RF, raises the single-step trap of
- * RFLAGS.TF (SDM vol. 3, 17.3.1.4).
- */
-void tdm_skip_insn(struct tdm_vcpu *vcpu, u8 len)
+static __always_inline void skip_insn(struct tdm_vcpu *vcpu, u8 len)
 {
 	u64 old = vcpu->regs.rip, rip = old + len;
 
@@ -46,6 +38,19 @@ void tdm_skip_insn(struct tdm_vcpu *vcpu, u8 len)
 	}
 	if (unlikely(vcpu->regs.rflags & (X86_EFLAGS_RF | X86_EFLAGS_TF)))
 		tdm_insn_done_flags(vcpu, vcpu->regs.rflags);
+}
+
+/**
+ * tdm_skip_insn() - the exiting instruction is done: go to the next
+ * @vcpu: loaded vCPU
+ * @len: its length in bytes
+ *
+ * Ends an STI or MOV SS shadow, clears RF, raises the single-step trap of
+ * RFLAGS.TF (SDM vol. 3, 17.3.1.4).
+ */
+void tdm_skip_insn(struct tdm_vcpu *vcpu, u8 len)
+{
+	skip_insn(vcpu, len);
 }
 
 /**
@@ -182,15 +187,16 @@ static bool io_in_kernel(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
 	return true;
 }
 
-static bool fast_io(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+static enum tdm_fast fast_io(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	if (exit->io.string || !io_in_kernel(vcpu, exit)) {
 		exit->io.tried = true;
-		return false;
+		return TDM_FAST_NO;
 	}
 	tdm_stat(vcpu, exit_io);
-	tdm_skip_insn(vcpu, exit->insn_len);
-	return true;
+	skip_insn(vcpu, exit->insn_len);
+	/* A read raises nothing by itself; what comes later kicks. */
+	return exit->io.in && !vcpu->ev.exc_pending ? TDM_FAST_DONE : TDM_FAST_EVENTS;
 }
 
 static int handle_io(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
@@ -239,13 +245,13 @@ static void do_cpuid(struct tdm_vcpu *vcpu)
 	gpr[TDM_RDX] = edx;
 }
 
-static bool fast_cpuid(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+static enum tdm_fast fast_cpuid(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	if (unlikely(tdm_cpuid_faults(vcpu)))
-		return false;
+		return TDM_FAST_NO;
 	do_cpuid(vcpu);
-	tdm_skip_insn(vcpu, exit->insn_len);
-	return true;
+	skip_insn(vcpu, exit->insn_len);
+	return vcpu->ev.exc_pending ? TDM_FAST_EVENTS : TDM_FAST_DONE;
 }
 
 static int handle_cpuid(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
@@ -315,6 +321,18 @@ static int handle_skip(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	return skip_and_resume(vcpu, exit);
 }
 
+/*
+ * MONITOR and MWAIT, which CPUID does not offer: the ABI's default is that they
+ * do nothing; a VMM that turned that quirk off gets what hardware does.
+ */
+static int handle_mwait(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	if ((vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) &&
+	    !tdm_guest_has(vcpu, X86_FEATURE_MWAIT))
+		return handle_undefined(vcpu, exit);
+	return handle_skip(vcpu, exit);
+}
+
 static int handle_pause(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	tdm_stat(vcpu, exit_pause);
@@ -348,16 +366,16 @@ static int handle_wrmsr(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	return tdm_wrmsr_exit(vcpu);
 }
 
-static bool fast_wrmsr(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+static enum tdm_fast fast_wrmsr(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	u64 *gpr = vcpu->regs.gpr;
 	u64 val = (u32)gpr[TDM_RAX] | gpr[TDM_RDX] << 32;
 
 	if (!tdm_wrmsr_fast(vcpu, gpr[TDM_RCX], val))
-		return false;
+		return TDM_FAST_NO;
 	tdm_stat(vcpu, exit_wrmsr);
-	tdm_skip_insn(vcpu, exit->insn_len);
-	return true;
+	skip_insn(vcpu, exit->insn_len);
+	return TDM_FAST_EVENTS;
 }
 
 /* ---- control and debug registers ---- */
@@ -493,13 +511,13 @@ static int handle_exception(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	return 1;
 }
 
-static bool fast_window(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+static enum tdm_fast fast_window(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	if (exit->kind == TDM_EXIT_IRQ_WINDOW)
 		tdm_stat(vcpu, exit_irq_window);
 	else
 		tdm_stat(vcpu, exit_nmi_window);
-	return !tdm_userspace_wants_window(vcpu);
+	return tdm_userspace_wants_window(vcpu) ? TDM_FAST_NO : TDM_FAST_EVENTS;
 }
 
 static int handle_resume(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
@@ -507,10 +525,10 @@ static int handle_resume(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	return 1;
 }
 
-static bool fast_tpr(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+static enum tdm_fast fast_tpr(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	tdm_stat(vcpu, exit_tpr);
-	return true;
+	return TDM_FAST_EVENTS;
 }
 
 static int handle_preempt_timer(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
@@ -558,7 +576,7 @@ static int handle_task_switch(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 }
 
 typedef int (*exit_handler)(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
-typedef bool (*fast_handler)(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
+typedef enum tdm_fast (*fast_handler)(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
 
 static const exit_handler handlers[TDM_NR_EXITS] = {
 	[TDM_EXIT_NONE]			= handle_resume,
@@ -581,9 +599,8 @@ static const exit_handler handlers[TDM_NR_EXITS] = {
 	[TDM_EXIT_IO]			= handle_io,
 	[TDM_EXIT_RDMSR]		= handle_rdmsr,
 	[TDM_EXIT_WRMSR]		= handle_wrmsr,
-	/* MONITOR and MWAIT are not in the guest's CPUID. */
-	[TDM_EXIT_MONITOR]		= handle_undefined,
-	[TDM_EXIT_MWAIT]		= handle_undefined,
+	[TDM_EXIT_MONITOR]		= handle_mwait,
+	[TDM_EXIT_MWAIT]		= handle_mwait,
 	[TDM_EXIT_PAUSE]		= handle_pause,
 	[TDM_EXIT_DESC_TABLE]		= handle_emulate,
 	/* No device writes memory behind the caches' back: nothing to write back. */
@@ -611,18 +628,22 @@ static const fast_handler fast_handlers[TDM_NR_EXITS] = {
  * @vcpu: loaded, interrupts off, just exited
  * @exit: the exit
  *
- * Return: true if done, the guest can be entered again at once; false if
- * tdm_handle_exit() is to be called with interrupts on.
+ * Return: see enum tdm_fast.
  */
-bool tdm_fast_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+enum tdm_fast tdm_fast_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
-	fast_handler h = exit->kind < TDM_NR_EXITS ? fast_handlers[exit->kind] : NULL;
+	enum tdm_fast r = TDM_FAST_NO;
+	fast_handler h;
 
 	/* A caller that single-steps wants to hear of every instruction. */
-	if (!h || unlikely(vcpu->guest_debug) || !h(vcpu, exit))
-		return false;
-	tdm_stat(vcpu, fast_exits);
-	return true;
+	if (unlikely(exit->kind >= TDM_NR_EXITS || vcpu->guest_debug))
+		return r;
+	h = fast_handlers[exit->kind];
+	if (h)
+		r = h(vcpu, exit);
+	if (r != TDM_FAST_NO)
+		tdm_stat(vcpu, fast_exits);
+	return r;
 }
 
 /**

@@ -19,7 +19,8 @@
 
 /* Behaviour kept for old VMMs that KVM_CAP_DISABLE_QUIRKS2 can switch off */
 #define QUIRKS	(KVM_X86_QUIRK_LINT0_REENABLED | KVM_X86_QUIRK_LAPIC_MMIO_HOLE | \
-		 KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)
+		 KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | \
+		 KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
 
 /**
  * struct extension - one capability

@@ -12,7 +12,8 @@
 /* KVM_SET_GUEST_DEBUG flags that work */
 #define TDM_GUESTDBG_FLAGS	(KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | \
 				 KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_USE_HW_BP | \
-				 KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP)
+				 KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP | \
+				 KVM_GUESTDBG_BLOCKIRQ)
 
 /* ioctl_regs.c */
 void tdm_regs_get(struct tdm_vcpu *vcpu, struct kvm_regs *r);

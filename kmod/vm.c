@@ -226,6 +226,9 @@ static long vm_enable_cap_locked(struct tdm_vm *vm, const struct kvm_enable_cap 
 			return -EINVAL;
 		vm->user_msr_mask = arg;
 		return 0;
+	case KVM_CAP_MSR_PLATFORM_INFO:
+		vm->platform_info_hidden = !arg;
+		return 0;
 	case KVM_CAP_EXCEPTION_PAYLOAD:
 		vm->exception_payload = arg;
 		return 0;

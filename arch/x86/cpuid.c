@@ -210,6 +210,7 @@ static void update_dynamic(struct tdm_vcpu *vcpu, struct tdm_cpuid *c)
 		if (vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)
 			set_bit32(&e->ecx, BIT(X86_FEATURE_MWAIT & 31),
 				  st->misc_enable & MSR_IA32_MISC_ENABLE_MWAIT);
+		c->caps[CPUID_1_ECX] = e->ecx;
 	}
 	if (c->leaf7)
 		set_bit32(&c->leaf7->ecx, BIT(X86_FEATURE_OSPKE & 31),
