@@ -19,6 +19,11 @@ class Failure(Exception):
     """Something the user can act on; shown without a traceback."""
 
 
+def missing_program(name):
+    """The Failure for a program that is not there."""
+    return Failure(f"{name} is not installed; run tools/deps/install")
+
+
 def root():
     """The cache directory, XDG_CACHE_HOME/tandem, made if missing."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")

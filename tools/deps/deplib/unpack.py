@@ -6,10 +6,13 @@ from . import cache
 
 
 def run(*command, stdin=subprocess.DEVNULL, **options):
-    """Run COMMAND; its output is only shown if it fails."""
-    done = subprocess.run(command, stdin=stdin, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          check=False, **options)
+    """Run COMMAND and return its output, which is only shown if it fails."""
+    try:
+        done = subprocess.run(command, stdin=stdin, text=True,
+                              stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False, **options)
+    except FileNotFoundError as error:
+        raise cache.missing_program(error.filename) from error
     if done.returncode:
         raise cache.Failure("%s failed:\n%s" % (
             " ".join(map(str, command)), done.stdout[-4000:]))

@@ -13,6 +13,8 @@ import signal
 import subprocess
 import time
 
+from deplib import cache
+
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -32,12 +34,15 @@ class Emulator:
     def __init__(self, command, directory, env=None, pass_fds=()):
         self.started = time.monotonic()
         self._parent = os.getppid()
-        with open(directory / "emulator.txt", "wb") as log:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
-                cwd=directory, start_new_session=True, pass_fds=pass_fds,
-                env=dict(os.environ, **(env or {})),
-                preexec_fn=_die_with(os.getpid()))
+        try:
+            with open(directory / "emulator.txt", "wb") as log:
+                self.process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                    stderr=log, cwd=directory, start_new_session=True,
+                    pass_fds=pass_fds, env=dict(os.environ, **(env or {})),
+                    preexec_fn=_die_with(os.getpid()))
+        except FileNotFoundError as error:
+            raise cache.missing_program(command[0]) from error
 
     def __enter__(self):
         return self
