@@ -233,7 +233,7 @@ static bool check_engine(int fd, const char *path, uint32_t engine)
 static bool check_engines(int fd, const char *path)
 {
 	struct tdm_engine_choice any = { TDM_ENGINE_AUTO, TDM_MMU_AUTO };
-	int version = ioctl(fd, TDM_GET_ABI_VERSION);
+	int version = ioctl(fd, TDM_GET_ABI_VERSION, 0);
 	bool vmx, bt;
 
 	if (version < 0)

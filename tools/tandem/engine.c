@@ -106,7 +106,7 @@ int tdm_engine_set(const struct tdm_kvm *kvm,
 		/* KVM answers EINVAL or ENOTTY to an ioctl it does not know. */
 		if (any)
 			return 0;
-		if (ioctl(kvm->fd, TDM_GET_ABI_VERSION) < 0) {
+		if (ioctl(kvm->fd, TDM_GET_ABI_VERSION, 0) < 0) {
 			tdm_error("%s has no engines to choose from; leave out "
 				  "--engine and --mmu, or use %s",
 				  kvm->path, TDM_DEFAULT_DEVICE);

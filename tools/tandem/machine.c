@@ -346,7 +346,7 @@ void tdm_machine_stats(struct tdm_machine *m)
 		      "port accesses no device claims");
 	tdm_stat_line("launcher_unclaimed_mmio", m->bus.unclaimed_mmio,
 		      "memory accesses no device claims");
-	tdm_stat_device(m->config.device, getpid(), m->kvm.vm);
+	tdm_stat_device(m->config.device);
 }
 
 /** tdm_machine_destroy() - undo tdm_machine_init() and what followed; no vCPU

@@ -93,7 +93,7 @@ int tdm_stat_find_vms(const struct tdm_stat_opts *o,
 	return n < 0 ? 0 : n;
 }
 
-/** tdm_stat_title() - "PID-FD (command)" for a VM's directory name. */
+/** tdm_stat_title() - "PID-NUMBER (command)" for a VM's directory name. */
 void tdm_stat_title(const char *vm, char *buf, size_t size)
 {
 	char path[64], command[64] = "?";

@@ -2,7 +2,7 @@
 /*
  * Counters of the device, read from debugfs.
  *
- * A VM has a directory ROOT/PID-FD. /dev/tandem keeps a file "stats" there,
+ * A VM has a directory ROOT/PID-NUMBER. /dev/tandem keeps a file "stats" there,
  * lines of "name value # text"; KVM keeps one file a counter. Either is
  * understood. What lies in directories below (vCPUs) is already summed up.
  */
@@ -152,7 +152,7 @@ static int by_name(const void *a, const void *b)
  * tdm_stat_vms() - list the VMs of a device.
  * @root: its debugfs directory
  * @pid: only VMs of this process; 0 = all
- * @names: filled with up to @max directory names, "PID-FD", sorted
+ * @names: filled with up to @max directory names, "PID-NUMBER", sorted
  *
  * Return: how many, or a negative errno, not reported.
  */
@@ -200,18 +200,22 @@ void tdm_stat_root(const char *device, char *buf, size_t size)
 	snprintf(buf, size, "/sys/kernel/debug/%s", base ? base + 1 : device);
 }
 
-/** tdm_stat_device() - print the device's counters of one of our VMs; silent if
- * there are none. */
-void tdm_stat_device(const char *device, pid_t pid, int vm_fd)
+/** tdm_stat_device() - print the device's counters of our VMs; silent without. */
+void tdm_stat_device(const char *device)
 {
-	char root[128], dir[192];
+	char root[128], dir[TDM_STAT_DIR], names[4][TDM_VM_NAME];
 	struct tdm_stat_list list;
+	int n;
 
 	tdm_stat_root(device, root, sizeof(root));
-	snprintf(dir, sizeof(dir), "%s/%d-%d", root, (int)pid, vm_fd);
-	if (!tdm_stat_read_vm(dir, &list))
-		for (size_t i = 0; i < list.count; i++)
-			tdm_stat_line(list.stat[i].name, list.stat[i].value,
-				      list.stat[i].text);
-	tdm_stat_free(&list);
+	n = tdm_stat_vms(root, getpid(), names, ARRAY_SIZE(names));
+	for (int i = 0; i < n; i++) {
+		tdm_stat_vm_dir(root, names[i], dir, sizeof(dir));
+		if (!tdm_stat_read_vm(dir, &list))
+			for (size_t j = 0; j < list.count; j++)
+				tdm_stat_line(list.stat[j].name,
+					      list.stat[j].value,
+					      list.stat[j].text);
+		tdm_stat_free(&list);
+	}
 }

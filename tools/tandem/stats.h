@@ -36,6 +36,6 @@ int tdm_stat_vms(const char *root, pid_t pid, char names[][TDM_VM_NAME],
 void tdm_stat_vm_dir(const char *root, const char *vm, char *buf, size_t size);
 void tdm_stat_free(struct tdm_stat_list *list);
 void tdm_stat_root(const char *device, char *buf, size_t size);
-void tdm_stat_device(const char *device, pid_t pid, int vm_fd);
+void tdm_stat_device(const char *device);
 
 #endif
