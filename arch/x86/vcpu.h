@@ -46,10 +46,10 @@ struct tdm_fpu;
 struct tdm_events {
 	bool exc_pending;
 	bool cur_valid;
-	bool nmi_masked;
+	bool nmi_masked;	/* and int_shadow: written together at each exit */
+	u8 int_shadow;
 	bool triple_fault;
 	u8 nmi_pending;
-	u8 int_shadow;
 	s16 user_irq;
 	u64 db_pending;
 	struct tdm_event exc;

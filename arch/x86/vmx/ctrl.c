@@ -65,6 +65,7 @@ void tdm_vmx_update_valid_after(struct tdm_vcpu *vcpu)
 	/* DR7 and DEBUGCTL change unseen only in these cases. */
 	if (v->dr_granted || vcpu->st.debugctl)
 		owned |= TDM_ST_DR7;
+	/* RIP is read at every exit. */
 	v->valid_after = TDM_ST_ALL & ~owned;
 }
 
@@ -270,6 +271,7 @@ void tdm_vmx_intercepts_changed(struct tdm_vcpu *vcpu)
 	/* The caller's single step and breakpoints live in RFLAGS.TF and DR7. */
 	tdm_need(vcpu, TDM_ST_RFLAGS | TDM_ST_DR7);
 	vcpu->dirty |= TDM_ST_RFLAGS | TDM_ST_DR7;
+	v->plain = vcpu->guest_debug ? 0 : VMX_EXIT_INSN;
 	tdm_vmx_update_valid_after(vcpu);
 	v->before |= BEFORE_CTLS | BEFORE_FRESH;
 }

@@ -139,6 +139,8 @@ static noinline void entry_refused(struct tdm_vcpu *vcpu, struct tdm_exit *exit,
 {
 	u32 error = run == VMX_RUN_FAILED ? vmcs_read32(VMCS_INSN_ERROR) : 0;
 
+	if (to_vmx(vcpu)->after)
+		after_exit(vcpu);
 	exit->kind = TDM_EXIT_ENTRY_FAILED;
 	exit->insn_len = 0;
 	exit->hw_reason = 0;
@@ -150,43 +152,85 @@ static noinline void entry_refused(struct tdm_vcpu *vcpu, struct tdm_exit *exit,
 		tdm_vmx_explain(vcpu, 0, error);
 }
 
+/* What the core needs to skip an instruction: without a call, it is hot. */
+static __always_inline void read_insn_state(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	u32 intr;
+
+	exit->insn_len = vmcs_read_again(VMCS_EXIT_INSN_LEN);
+	vcpu->regs.rflags = vmcs_read_again(VMCS_GUEST_RFLAGS);
+	intr = vmcs_read_again(VMCS_GUEST_INTERRUPTIBILITY);
+	if (likely(!intr)) {
+		vcpu->ev.nmi_masked = false;
+		vcpu->ev.int_shadow = 0;
+	} else {
+		vcpu->ev.nmi_masked = intr & INTR_BLOCK_NMI;
+		vcpu->ev.int_shadow = intr & (INTR_BLOCK_STI | INTR_BLOCK_MOV_SS);
+	}
+}
+
+static noinline void enter_again(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_vmx_enter(vcpu, exit);
+}
+
 /** tdm_vmx_enter() - tdm_engine_ops.enter */
 void tdm_vmx_enter(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	struct tdm_vmx *v = to_vmx(vcpu);
+	const struct tdm_vmx_exit_desc *d;
 	unsigned long cr2;
-	u32 run;
+	u32 run, reason;
 
-again:
-	if (vcpu->dirty) {
-		if (vcpu->dirty & TDM_ST_RIP)
-			vmcs_writen(VMCS_GUEST_RIP, vcpu->regs.rip);
-		vcpu->dirty &= ~TDM_ST_RIP;
-		if (unlikely(vcpu->dirty))
-			tdm_vmx_sync_in(vcpu, TDM_ST_ALL);
-	}
+	if (vcpu->dirty & TDM_ST_RIP)
+		vmcs_writen(VMCS_GUEST_RIP, vcpu->regs.rip);
+	if (unlikely(vcpu->dirty & ~TDM_ST_RIP))
+		tdm_vmx_sync_in(vcpu, TDM_ST_ALL);
+	vcpu->dirty = 0;
 	if (unlikely(v->before))
 		before_entry(vcpu);
 
 	cr2 = vcpu->st.cr2;
-	if (cr2 != native_read_cr2())
+	if (unlikely(cr2 != native_read_cr2()))
 		native_write_cr2(cr2);
 	run = tdm_vmx_run_guest(&vcpu->regs, &v->vmcs);
-	vcpu->st.cr2 = native_read_cr2();
 	if (unlikely(run)) {
-		if (v->after)
-			after_exit(vcpu);
 		entry_refused(vcpu, exit, run);
 		return;
 	}
-
-	v->vmcs.launched = 1;
+	vcpu->st.cr2 = native_read_cr2();
 	if (unlikely(v->after))
 		after_exit(vcpu);
-	vcpu->regs.rip = vmcs_readn(VMCS_GUEST_RIP);
-	vcpu->valid = v->valid_after | TDM_ST_RIP;
-	if (unlikely(!tdm_vmx_decode_exit(vcpu, exit, vmcs_read32(VMCS_EXIT_REASON))))
-		goto again;
+
+	reason = vmcs_read32(VMCS_EXIT_REASON);
+	vcpu->regs.rip = vmcs_read_again(VMCS_GUEST_RIP);
+	if (unlikely(reason >= VMX_NR_REASONS)) {
+		vcpu->valid = v->valid_after;
+		tdm_vmx_decode_odd(vcpu, exit, reason);
+		return;
+	}
+	v->vmcs.launched = 1;
+	v->injected = false;
+	d = &tdm_vmx_exits[reason];
+	exit->kind = d->kind;
+	exit->hw_reason = reason;
+	exit->hw_qual = 0;
+	if (likely(d->flags & VMX_EXIT_INSN)) {
+		read_insn_state(vcpu, exit);
+		vcpu->valid = v->valid_after | TDM_ST_RFLAGS | TDM_ST_SHADOW;
+		if (likely(d->flags == v->plain))
+			return;
+	} else {
+		exit->insn_len = 0;
+		vcpu->valid = v->valid_after;
+		if (unlikely(!d->kind)) {
+			tdm_vmx_decode_odd(vcpu, exit, reason);
+			return;
+		}
+	}
+	/* False: nothing to report. At most once in a row: see decode_dr(). */
+	if (unlikely(!tdm_vmx_decode(vcpu, exit, reason)))
+		enter_again(vcpu, exit);
 }
 NOKPROBE_SYMBOL(tdm_vmx_enter);
 

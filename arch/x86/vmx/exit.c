@@ -14,23 +14,9 @@
 
 #include "arch/x86/vmx/vmx.h"
 
-/* exit_desc.flags */
-#define INSN	BIT(0)	/* of an instruction: length; RFLAGS and shadow, to skip it */
-#define QUAL	BIT(1)	/* has an exit qualification */
-#define VECT	BIT(2)	/* can cut short the delivery of an event */
-
-/**
- * struct exit_desc - how to read an exit
- * @kind: enum tdm_exit_kind; 0 = no entry
- * @flags: INSN, QUAL, VECT
- * @decode: fills the union; may change exit->kind; returns false to enter the
- *	guest again at once
- */
-struct exit_desc {
-	u8 kind;
-	u8 flags;
-	bool (*decode)(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
-};
+#define INSN	VMX_EXIT_INSN
+#define QUAL	VMX_EXIT_QUAL
+#define VECT	VMX_EXIT_VECT
 
 /* ---- port I/O (SDM table 27-5) ---- */
 
@@ -189,19 +175,19 @@ static bool decode_ept_misconfig(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 
 /* ---- the table ---- */
 
-static const struct exit_desc exits[VMX_NR_REASONS] = {
-	[REASON_EXCEPTION_NMI]	= { TDM_EXIT_EXCEPTION,		VECT, decode_exception },
+const struct tdm_vmx_exit_desc tdm_vmx_exits[VMX_NR_REASONS] = {
+	[REASON_EXCEPTION_NMI]	= { TDM_EXIT_EXCEPTION,	VECT },
 	[REASON_EXT_INTR]	= { TDM_EXIT_HOST_INTR },
 	[REASON_TRIPLE_FAULT]	= { TDM_EXIT_TRIPLE_FAULT },
 	[REASON_INIT]		= { TDM_EXIT_INIT_SIGNAL },
 	[REASON_INTR_WINDOW]	= { TDM_EXIT_IRQ_WINDOW },
 	[REASON_NMI_WINDOW]	= { TDM_EXIT_NMI_WINDOW },
-	[REASON_TASK_SWITCH]	= { TDM_EXIT_TASK_SWITCH,	INSN | QUAL, decode_task_switch },
+	[REASON_TASK_SWITCH]	= { TDM_EXIT_TASK_SWITCH,	INSN | QUAL },
 	[REASON_CPUID]		= { TDM_EXIT_CPUID,		INSN },
 	[REASON_GETSEC]		= { TDM_EXIT_UNDEFINED_INSN,	INSN },
 	[REASON_HLT]		= { TDM_EXIT_HLT,		INSN },
 	[REASON_INVD]		= { TDM_EXIT_WBINVD,		INSN },
-	[REASON_INVLPG]		= { TDM_EXIT_INVLPG,		INSN | QUAL, decode_invlpg },
+	[REASON_INVLPG]		= { TDM_EXIT_INVLPG,	INSN | QUAL },
 	[REASON_RDPMC]		= { TDM_EXIT_RDPMC,		INSN },
 	[REASON_RDTSC]		= { TDM_EXIT_RDTSC,		INSN },
 	[REASON_RSM]		= { TDM_EXIT_UNDEFINED_INSN,	INSN },
@@ -215,9 +201,9 @@ static const struct exit_desc exits[VMX_NR_REASONS] = {
 	[REASON_VMWRITE]	= { TDM_EXIT_UNDEFINED_INSN,	INSN },
 	[REASON_VMXOFF]		= { TDM_EXIT_UNDEFINED_INSN,	INSN },
 	[REASON_VMXON]		= { TDM_EXIT_UNDEFINED_INSN,	INSN },
-	[REASON_CR_ACCESS]	= { TDM_EXIT_CR,		INSN | QUAL, decode_cr },
-	[REASON_MOV_DR]		= { TDM_EXIT_DR,		INSN | QUAL, decode_dr },
-	[REASON_IO]		= { TDM_EXIT_IO,		INSN | QUAL, decode_io },
+	[REASON_CR_ACCESS]	= { TDM_EXIT_CR,		INSN | QUAL },
+	[REASON_MOV_DR]		= { TDM_EXIT_DR,		INSN | QUAL },
+	[REASON_IO]		= { TDM_EXIT_IO,		INSN | QUAL },
 	[REASON_RDMSR]		= { TDM_EXIT_RDMSR,		INSN },
 	[REASON_WRMSR]		= { TDM_EXIT_WRMSR,		INSN },
 	[REASON_MWAIT]		= { TDM_EXIT_MWAIT,		INSN },
@@ -226,11 +212,11 @@ static const struct exit_desc exits[VMX_NR_REASONS] = {
 	[REASON_PAUSE]		= { TDM_EXIT_PAUSE,		INSN },
 	[REASON_TPR_THRESHOLD]	= { TDM_EXIT_TPR_THRESHOLD },
 	[REASON_APIC_ACCESS]	= { TDM_EXIT_APIC_ACCESS,	QUAL | VECT },
-	[REASON_VIRT_EOI]	= { TDM_EXIT_EOI,		QUAL, decode_eoi },
+	[REASON_VIRT_EOI]	= { TDM_EXIT_EOI,		QUAL },
 	[REASON_GDTR_IDTR]	= { TDM_EXIT_DESC_TABLE,	INSN | QUAL },
 	[REASON_LDTR_TR]	= { TDM_EXIT_DESC_TABLE,	INSN | QUAL },
-	[REASON_EPT_VIOLATION]	= { TDM_EXIT_MMU_FAULT,		QUAL | VECT, decode_ept_violation },
-	[REASON_EPT_MISCONFIG]	= { TDM_EXIT_INTERNAL,		VECT, decode_ept_misconfig },
+	[REASON_EPT_VIOLATION]	= { TDM_EXIT_MMU_FAULT,	QUAL | VECT },
+	[REASON_EPT_MISCONFIG]	= { TDM_EXIT_INTERNAL,	VECT },
 	[REASON_INVEPT]		= { TDM_EXIT_UNDEFINED_INSN,	INSN },
 	[REASON_RDTSCP]		= { TDM_EXIT_RDTSCP,		INSN },
 	[REASON_PREEMPT_TIMER]	= { TDM_EXIT_PREEMPT_TIMER },
@@ -242,6 +228,22 @@ static const struct exit_desc exits[VMX_NR_REASONS] = {
 	[REASON_RDSEED]		= { TDM_EXIT_UNDEFINED_INSN,	INSN },
 	[REASON_VMFUNC]		= { TDM_EXIT_UNDEFINED_INSN,	INSN },
 	[REASON_ENCLS]		= { TDM_EXIT_UNDEFINED_INSN,	INSN },
+};
+
+/*
+ * What fills the union; may change exit->kind; returns false to enter the guest
+ * again at once.
+ */
+static const tdm_vmx_decoder decoders[VMX_NR_REASONS] = {
+	[REASON_EXCEPTION_NMI]	= decode_exception,
+	[REASON_TASK_SWITCH]	= decode_task_switch,
+	[REASON_INVLPG]		= decode_invlpg,
+	[REASON_CR_ACCESS]	= decode_cr,
+	[REASON_MOV_DR]		= decode_dr,
+	[REASON_IO]		= decode_io,
+	[REASON_VIRT_EOI]	= decode_eoi,
+	[REASON_EPT_VIOLATION]	= decode_ept_violation,
+	[REASON_EPT_MISCONFIG]	= decode_ept_misconfig,
 };
 
 static const char *const reason_names[VMX_NR_REASONS] = {
@@ -257,56 +259,52 @@ const char *tdm_vmx_reason_name(u32 reason)
 	return reason < VMX_NR_REASONS && reason_names[reason] ? reason_names[reason] : "?";
 }
 
-static noinline bool decode_odd(struct tdm_vcpu *vcpu, struct tdm_exit *exit, u32 reason)
+/**
+ * tdm_vmx_decode_odd() - no entry in the table, or the entry into the guest failed
+ * @vcpu: just exited
+ * @exit: filled
+ * @reason: the exit reason field
+ */
+void tdm_vmx_decode_odd(struct tdm_vcpu *vcpu, struct tdm_exit *exit, u32 reason)
 {
+	exit->kind = TDM_EXIT_INTERNAL;
+	exit->insn_len = 0;
 	exit->hw_reason = reason;
 	exit->hw_qual = vmcs_readn(VMCS_EXIT_QUAL);
-	exit->insn_len = 0;
-	exit->kind = TDM_EXIT_INTERNAL;
-	if (reason & REASON_ENTRY_FAILURE) {
-		if ((reason & REASON_BASIC_MASK) == REASON_ENTRY_MCE) {
-			tdm_host_machine_check();
-			exit->kind = TDM_EXIT_HOST_NMI;
-			return true;
-		}
-		exit->kind = TDM_EXIT_ENTRY_FAILED;
-		tdm_vmx_explain(vcpu, reason, 0);
+	decode_internal(vcpu, exit);
+	if (!(reason & REASON_ENTRY_FAILURE))
+		return;
+	if ((reason & REASON_BASIC_MASK) == REASON_ENTRY_MCE) {
+		tdm_host_machine_check();
+		exit->kind = TDM_EXIT_HOST_NMI;
+		return;
 	}
-	return decode_internal(vcpu, exit);
+	exit->kind = TDM_EXIT_ENTRY_FAILED;
+	tdm_vmx_explain(vcpu, reason, 0);
 }
 
 /**
- * tdm_vmx_decode_exit() - normalise an exit
- * @vcpu: just exited, interrupts off; RIP is valid
- * @exit: filled
- * @reason: the exit reason field
+ * tdm_vmx_decode() - the rest of an exit that is not just an instruction
+ * @vcpu: just exited, interrupts off
+ * @exit: kind, hw_reason and insn_len are filled
+ * @reason: below VMX_NR_REASONS
  *
- * Return: true; false if there is nothing to report, enter again.
+ * Return: true; false if there is nothing to report: enter the guest again.
  */
-bool tdm_vmx_decode_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit, u32 reason)
+bool tdm_vmx_decode(struct tdm_vcpu *vcpu, struct tdm_exit *exit, u32 reason)
 {
-	const struct exit_desc *d = &exits[reason];
+	u8 flags = tdm_vmx_exits[reason].flags;
+	tdm_vmx_decoder decode = decoders[reason];
 
-	if (unlikely(reason >= VMX_NR_REASONS || !d->kind)) {
-		if (!(reason & REASON_ENTRY_FAILURE))
-			to_vmx(vcpu)->injected = false;
-		return decode_odd(vcpu, exit, reason);
-	}
-	to_vmx(vcpu)->injected = false;
-	exit->kind = d->kind;
-	exit->insn_len = 0;
-	exit->hw_reason = reason;
-	exit->hw_qual = 0;
-	if (d->flags & VECT)
+	/* The caller's single step put TF there. */
+	if ((flags & INSN) && unlikely(vcpu->guest_debug))
+		tdm_vmx_sync_out(vcpu, TDM_ST_RFLAGS);
+	if (flags & VECT)
 		tdm_vmx_requeue(vcpu, vmcs_read32(VMCS_IDT_VECTORING_INFO));
-	if (d->flags & QUAL)
+	if (flags & QUAL)
 		exit->hw_qual = vmcs_readn(VMCS_EXIT_QUAL);
-	if (d->flags & INSN) {
-		exit->insn_len = vmcs_read32(VMCS_EXIT_INSN_LEN);
-		tdm_vmx_sync_out(vcpu, TDM_ST_RFLAGS | TDM_ST_SHADOW);
-	}
-	if (!d->decode)
+	if (!decode)
 		return true;
-	return INDIRECT_CALL_2(d->decode, decode_ept_violation, decode_io, vcpu, exit);
+	return INDIRECT_CALL_2(decode, decode_ept_violation, decode_io, vcpu, exit);
 }
-NOKPROBE_SYMBOL(tdm_vmx_decode_exit);
+NOKPROBE_SYMBOL(tdm_vmx_decode);

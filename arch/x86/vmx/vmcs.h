@@ -172,6 +172,22 @@ static __always_inline unsigned long vmcs_read_raw(unsigned long field)
 	return val;
 }
 
+/*
+ * For the hot path, right after a read that was checked: the VMCS is current,
+ * and the fields below exist on every CPU, so this cannot fail.
+ */
+static __always_inline unsigned long vmcs_read_again(const unsigned long field)
+{
+	unsigned long val;
+
+	BUILD_BUG_ON(!__builtin_constant_p(field));
+	asm volatile("1:\tvmread %[field], %[val]\n"
+		     "2:\n"
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_ZERO_REG, %[val])
+		     : [val] "=r" (val) : [field] "r" (field) : "cc");
+	return val;
+}
+
 static __always_inline void vmcs_write_raw(unsigned long field, unsigned long val)
 {
 	asm goto("1:\tvmwrite %[val], %[field]\n\t"

@@ -55,6 +55,7 @@
  * @queued: event in VM_ENTRY_INTR_INFO while @injected
  * @dr_granted: MOV DR does not exit for now, the guest's DRs are in hardware
  * @initialised: the VMCS has its constant fields
+ * @plain: VMX_EXIT_* flags of exits that need no tdm_vmx_decode()
  * @vpid: 0 = none left, runs untagged
  * @segs: the host's segment state while the guest's is loaded
  * @msr_bitmap: one page
@@ -74,6 +75,7 @@ struct tdm_vmx {
 	bool injected;
 	bool dr_granted;
 	bool initialised;
+	u8 plain;
 	u16 vpid;
 	unsigned long host_cr3;
 	unsigned long host_cr4;
@@ -145,7 +147,28 @@ asmlinkage u32 tdm_vmx_run_guest(struct tdm_regs *regs, struct tdm_vmcs *vmcs);
 extern const char tdm_vmx_exit_point[];
 
 /* exit.c */
-bool tdm_vmx_decode_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit, u32 reason);
+
+/* tdm_vmx_exit_desc.flags */
+#define VMX_EXIT_INSN	BIT(0)	/* of an instruction: length; RFLAGS and shadow, to skip it */
+#define VMX_EXIT_QUAL	BIT(1)	/* has an exit qualification */
+#define VMX_EXIT_VECT	BIT(2)	/* can cut short the delivery of an event */
+
+/**
+ * struct tdm_vmx_exit_desc - how to read an exit
+ * @kind: enum tdm_exit_kind; 0 = no entry
+ * @flags: VMX_EXIT_*
+ */
+struct tdm_vmx_exit_desc {
+	u8 kind;
+	u8 flags;
+};
+
+typedef bool (*tdm_vmx_decoder)(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
+
+extern const struct tdm_vmx_exit_desc tdm_vmx_exits[VMX_NR_REASONS];
+
+bool tdm_vmx_decode(struct tdm_vcpu *vcpu, struct tdm_exit *exit, u32 reason);
+void tdm_vmx_decode_odd(struct tdm_vcpu *vcpu, struct tdm_exit *exit, u32 reason);
 const char *tdm_vmx_reason_name(u32 reason);
 
 /* event.c */
