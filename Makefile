@@ -8,7 +8,7 @@
 KERNEL	?= running
 B	:= $(CURDIR)/build
 MOD	:= $(B)/mod-$(KERNEL)
-MIRROR	:= Kbuild arch kmod shadow_mmu bt uapi
+MIRROR	:= $(wildcard Kbuild arch kmod shadow_mmu bt uapi)
 
 all: modules tools
 

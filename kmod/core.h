@@ -47,7 +47,14 @@ static inline void tdm_queue_ud(struct tdm_vcpu *vcpu)	{ tdm_queue_exception(vcp
 
 /* exit.c */
 int tdm_handle_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit);	/* 1 resume, 0 to the caller, <0 errno */
-bool tdm_fast_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit);	/* IRQs off; true: done, enter again */
+/**
+ * enum tdm_fast - what became of an exit with interrupts off
+ * @TDM_FAST_NO: not done: tdm_handle_exit()
+ * @TDM_FAST_DONE: done; nothing to inject can have come of it
+ * @TDM_FAST_EVENTS: done; look for events before entering again
+ */
+enum tdm_fast { TDM_FAST_NO, TDM_FAST_DONE, TDM_FAST_EVENTS };
+enum tdm_fast tdm_fast_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
 void tdm_skip_insn(struct tdm_vcpu *vcpu, u8 len);	/* RIP += len, shadow and RF cleared, TF -> #DB */
 
 void tdm_insn_done_flags(struct tdm_vcpu *vcpu, u64 before);

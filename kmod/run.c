@@ -123,8 +123,6 @@ static int slow_requests(struct tdm_vcpu *vcpu)
 		vcpu->ops->mmu_root_changed(vcpu);
 		preempt_enable();
 	}
-	tdm_take_request(vcpu, TDM_REQ_EVENT);
-	tdm_take_request(vcpu, TDM_REQ_UNBLOCK);
 	return 1;
 }
 
@@ -133,14 +131,25 @@ static int slow_requests(struct tdm_vcpu *vcpu)
 			 BIT(TDM_REQ_EVENT) | BIT(TDM_REQ_UNBLOCK) | \
 			 BIT(TDM_REQ_CLOCK) | BIT(TDM_REQ_APIC_PAGE))
 
-static bool must_leave(struct tdm_vcpu *vcpu)
+/*
+ * Everything another thread or a timer wants comes with a request: a kick sets
+ * TDM_REQ_EVENT. So one load tells that there is nothing.
+ */
+static __always_inline bool must_leave(struct tdm_vcpu *vcpu)
 {
-	return (READ_ONCE(vcpu->requests) & ~FAST_REQUESTS) ||
-	       READ_ONCE(vcpu->apic_events) || tdm_timer_pending(vcpu) ||
-	       tdm_work_pending();
+	unsigned long requests = READ_ONCE(vcpu->requests);
+
+	if (unlikely(requests) &&
+	    ((requests & ~FAST_REQUESTS) || READ_ONCE(vcpu->apic_events) ||
+	     tdm_timer_pending(vcpu)))
+		return true;
+	return tdm_work_pending();
 }
 
-/* The last steps before the guest, each time round the inner loop. */
+/*
+ * The last steps before the guest. TDM_REQ_EVENT is taken only here, after
+ * must_leave() has looked at what may have come with it.
+ */
 static void last_steps(struct tdm_vcpu *vcpu)
 {
 	if (READ_ONCE(vcpu->requests)) {
@@ -159,7 +168,7 @@ static void last_steps(struct tdm_vcpu *vcpu)
 static int enter_guest(struct tdm_vcpu *vcpu)
 {
 	struct tdm_exit *exit = &vcpu->exit;
-	bool again;
+	enum tdm_fast fast = TDM_FAST_EVENTS;
 	int r;
 
 	if (READ_ONCE(vcpu->requests)) {
@@ -185,20 +194,21 @@ static int enter_guest(struct tdm_vcpu *vcpu)
 	}
 	tdm_fpu_enter(vcpu);
 	do {
-		last_steps(vcpu);
+		if (fast == TDM_FAST_EVENTS || unlikely(READ_ONCE(vcpu->requests)))
+			last_steps(vcpu);
 		trace_tdm_enter(vcpu);
-		vcpu->stat[TDM_STAT_entries]++;
+		tdm_stat(vcpu, entries);
 		vcpu->ops->enter(vcpu, exit);
-		vcpu->stat[TDM_STAT_exits]++;
+		tdm_stat(vcpu, exits);
 		trace_tdm_exit(vcpu, exit);
-		again = tdm_fast_exit(vcpu, exit);
-	} while (again && !must_leave(vcpu));
+		fast = tdm_fast_exit(vcpu, exit);
+	} while (fast != TDM_FAST_NO && !must_leave(vcpu));
 	tdm_fpu_exit(vcpu);
 	WRITE_ONCE(vcpu->mode, TDM_OUTSIDE);
 	/* A pending host interrupt is taken right here. */
 	local_irq_enable();
 	preempt_enable();
-	if (again)
+	if (fast != TDM_FAST_NO)
 		return 1;
 	return tdm_handle_exit(vcpu, exit);
 }

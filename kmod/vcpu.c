@@ -79,6 +79,7 @@ void tdm_vcpu_kick(struct tdm_vcpu *vcpu)
 {
 	int cpu, me;
 
+	tdm_request(vcpu, TDM_REQ_EVENT);
 	rcuwait_wake_up(&vcpu->wait);
 	/*
 	 * Pairs with the barrier between setting TDM_IN_GUEST and reading
