@@ -46,7 +46,8 @@ struct tdm_lapic_timer {
  * @x2: under its x2APIC ID
  * @has_xid: under the xAPIC ID @xid
  * @flat: logical IDs, a bit each (flat model)
- * @cluster: cluster number (cluster model), if @members is not 0
+ * @in_cluster: cluster model
+ * @cluster: cluster number, if @members is not 0
  * @members: logical IDs in the cluster, a bit each
  */
 struct tdm_lapic_keys {
@@ -54,6 +55,7 @@ struct tdm_lapic_keys {
 	bool has_xid;
 	u8 xid;
 	u8 flat;
+	bool in_cluster;
 	u8 cluster;
 	u8 members;
 };

@@ -22,6 +22,7 @@
  * struct tdm_apic_map - the tables
  * @lock: to change them
  * @nr: vCPUs with index below this are entered
+ * @nr_clustered: of these, LAPICs in the cluster model
  * @x2: x2APIC-mode LAPICs by x2APIC ID
  * @xid: xAPIC-mode LAPICs by (changeable) ID
  * @flat: by bit of the logical ID, flat model
@@ -30,6 +31,7 @@
 struct tdm_apic_map {
 	raw_spinlock_t lock;
 	unsigned int nr;
+	unsigned int nr_clustered;
 	struct tdm_lapic *x2[MAP_IDS];
 	struct tdm_lapic *xid[MAP_IDS];
 	struct tdm_lapic *flat[8];
@@ -79,14 +81,14 @@ static bool has_slot(struct tdm_apic_map *map, struct tdm_lapic *lapic,
 	return false;
 }
 
-static void insert(struct tdm_apic_map *map, struct tdm_vm *vm,
+static void put_in(struct tdm_apic_map *map, struct tdm_vm *vm,
 		   struct tdm_lapic **slot, struct tdm_lapic *lapic)
 {
 	if (*slot != lapic)
 		WRITE_ONCE(*slot, *slot ? SHARED : lapic);
 }
 
-static void remove(struct tdm_apic_map *map, struct tdm_vm *vm,
+static void take_out(struct tdm_apic_map *map, struct tdm_vm *vm,
 		   struct tdm_lapic **slot, struct tdm_lapic *lapic)
 {
 	struct tdm_lapic *left = NULL;
@@ -118,7 +120,10 @@ static void find_keys(struct tdm_lapic *lapic, struct tdm_lapic_keys *k)
 	k->xid = tdm_lapic_reg(lapic, TDM_APIC_ID) >> 24;
 	if (tdm_lapic_reg(lapic, TDM_APIC_DFR) >> 28 == TDM_APIC_DFR_FLAT) {
 		k->flat = logical;
-	} else if (logical >> 4 < MAP_CLUSTERS) {
+		return;
+	}
+	k->in_cluster = true;
+	if (logical >> 4 < MAP_CLUSTERS) {
 		k->cluster = logical >> 4;
 		k->members = logical & 0xf;
 	}
@@ -127,7 +132,16 @@ static void find_keys(struct tdm_lapic *lapic, struct tdm_lapic_keys *k)
 static void enter(struct tdm_vm *vm, struct tdm_lapic *lapic)
 {
 	find_keys(lapic, &lapic->keys);
-	for_each_slot(vm, lapic, insert);
+	for_each_slot(vm, lapic, put_in);
+	WRITE_ONCE(vm->apic_map->nr_clustered,
+		   vm->apic_map->nr_clustered + lapic->keys.in_cluster);
+}
+
+static void leave(struct tdm_vm *vm, struct tdm_lapic *lapic)
+{
+	for_each_slot(vm, lapic, take_out);
+	WRITE_ONCE(vm->apic_map->nr_clustered,
+		   vm->apic_map->nr_clustered - lapic->keys.in_cluster);
 }
 
 /**
@@ -142,7 +156,7 @@ void tdm_apic_map_update(struct tdm_lapic *lapic)
 
 	raw_spin_lock_irqsave(&map->lock, flags);
 	if (lapic->vcpu->index < map->nr) {
-		for_each_slot(vm, lapic, remove);
+		leave(vm, lapic);
 		enter(vm, lapic);
 	}
 	raw_spin_unlock_irqrestore(&map->lock, flags);
@@ -192,6 +206,13 @@ void tdm_lapic_map_changed(struct tdm_vm *vm)
 static bool is_broadcast(const struct tdm_apic_msg *msg)
 {
 	return msg->dest == (msg->x2 ? BROADCAST_32 : BROADCAST_8);
+}
+
+/* Logical 0xff of 32 bits: to LAPICs in the cluster model, all clusters. */
+static bool is_all_clusters(struct tdm_vm *vm, const struct tdm_apic_msg *msg)
+{
+	return msg->logical && msg->dest == BROADCAST_8 &&
+	       READ_ONCE(vm->apic_map->nr_clustered);
 }
 
 static bool match_physical(struct tdm_lapic *lapic, u32 dest)
@@ -317,7 +338,7 @@ void tdm_apic_map_walk(struct tdm_vm *vm, const struct tdm_apic_msg *msg,
 	struct candidates c;
 	unsigned int i;
 
-	if (is_broadcast(msg)) {
+	if (is_broadcast(msg) || is_all_clusters(vm, msg)) {
 		ask_all(vm, msg, visit, walk);
 		return;
 	}

@@ -71,7 +71,8 @@ static u64 elapsed(const struct tdm_pit_chan *c, u64 now)
 /* A count written during a period takes its place when the period ends. */
 static void settle(struct tdm_pit_chan *c, u64 now)
 {
-	if (!c->next_reload || !c->running || elapsed(c, now) < c->reload)
+	if (!c->next_reload || !periodic(c) || !c->running ||
+	    elapsed(c, now) < c->reload)
 		return;
 	c->start += c->reload;
 	c->reload = c->next_reload;
@@ -99,6 +100,8 @@ void tdm_pit_core_load(struct tdm_pit_chan *c, u64 now, u32 count)
 		count = wrap(c);
 	settle(c, now);
 	if (c->armed && (periodic(c) ? c->running : gate_triggered(c))) {
+		if (periodic(c))
+			c->start += elapsed(c, now) / c->reload * c->reload;
 		c->next_reload = count;
 		return;
 	}

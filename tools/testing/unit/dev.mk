@@ -5,7 +5,7 @@
 
 DEV_TOP := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))/../../..)
 DEV_OUT := $(DEV_TOP)/build/unit/dev
-DEV_TESTS := dev_pic_test dev_pit_test dev_lapic_test dev_ioapic_test
+DEV_TESTS := dev_pic_test dev_pit_test dev_lapic_test dev_ioapic_test dev_random_test
 DEV_SRCS := $(wildcard $(DEV_TOP)/kmod/devices/*.c) $(DEV_TOP)/kmod/iobus.c \
 	$(DEV_TOP)/kmod/irq_routing.c
 DEV_OBJS := $(addprefix $(DEV_OUT)/,$(notdir $(DEV_SRCS:.c=.o))) $(DEV_OUT)/dev_machine.o
@@ -36,7 +36,4 @@ $(dev-programs): $(DEV_OUT)/%: $(DEV_OUT)/%.o $(DEV_OBJS)
 
 dev-build: $(dev-programs)
 
-dev-run: dev-build
-	@set -e; for p in $(dev-programs); do $$p; done
-
-.PHONY: dev-build dev-run
+.PHONY: dev-build
