@@ -24,20 +24,25 @@ static_assert(TDM_INSN_MAX_LEN == ZYDIS_MAX_INSTRUCTION_LENGTH);
  * TZCNT are on: the emulator turns them into BSR and BSF where the guest's
  * CPUID says so, because the bytes are the same.
  */
-#define DECODER(machine, stack) {				\
+#define DECODER(machine, stack, amd) {				\
 	.machine_mode = ZYDIS_MACHINE_MODE_ ## machine,		\
 	.stack_width = ZYDIS_STACK_WIDTH_ ## stack,		\
 	.decoder_mode = {					\
+		[ZYDIS_DECODER_MODE_AMD_BRANCHES] = (amd),	\
 		[ZYDIS_DECODER_MODE_LZCNT] = ZYAN_TRUE,		\
 		[ZYDIS_DECODER_MODE_TZCNT] = ZYAN_TRUE,		\
 	},							\
 }
 
-static const ZydisDecoder decoders[TDM_NR_MODES] = {
-	[TDM_MODE_REAL] = DECODER(REAL_16, 16),
-	[TDM_MODE_PROT16] = DECODER(LEGACY_16, 16),
-	[TDM_MODE_PROT32] = DECODER(LEGACY_32, 32),
-	[TDM_MODE_LONG64] = DECODER(LONG_64, 64),
+#define DECODERS(amd) {						\
+	[TDM_MODE_REAL] = DECODER(REAL_16, 16, amd),		\
+	[TDM_MODE_PROT16] = DECODER(LEGACY_16, 16, amd),	\
+	[TDM_MODE_PROT32] = DECODER(LEGACY_32, 32, amd),	\
+	[TDM_MODE_LONG64] = DECODER(LONG_64, 64, amd),		\
+}
+
+static const ZydisDecoder decoders[2][TDM_NR_MODES] = {
+	DECODERS(ZYAN_FALSE), DECODERS(ZYAN_TRUE),
 };
 
 static u8 gpr_number(ZydisRegister reg)
@@ -226,8 +231,17 @@ static u8 translate_override(ZydisInstructionAttributes attr)
 	return TDM_REG_NONE;
 }
 
+/* AMD's 16-bit near branches in 64-bit mode; the decoder leaves some out. */
+static bool branch16(const ZydisDecodedInstruction *zi, u8 prefixes)
+{
+	return zi->machine_mode == ZYDIS_MACHINE_MODE_LONG_64 &&
+	       (prefixes & (TDM_PFX_OPSIZE | TDM_PFX_REX_W)) == TDM_PFX_OPSIZE &&
+	       (zi->meta.branch_type == ZYDIS_BRANCH_TYPE_SHORT ||
+		zi->meta.branch_type == ZYDIS_BRANCH_TYPE_NEAR);
+}
+
 static void translate_insn(struct tdm_insn *insn,
-			   const ZydisDecodedInstruction *zi)
+			   const ZydisDecodedInstruction *zi, bool amd)
 {
 	insn->mnemonic = zi->mnemonic;
 	insn->len = zi->length;
@@ -242,9 +256,58 @@ static void translate_insn(struct tdm_insn *insn,
 		insn->modrm_reg = zi->raw.modrm.reg;
 	}
 	insn->prefixes = translate_prefixes(zi);
+	if (amd && branch16(zi, insn->prefixes))
+		insn->opsize = 2;
 	insn->seg_override = translate_override(zi->attributes);
 	insn->privileged = !!(zi->attributes & ZYDIS_ATTRIB_IS_PRIVILEGED);
 	insn->nr_opnds = zi->operand_count_visible;
+}
+
+/*
+ * A SIB byte without base (ModRM.mod 0, base 5) has a 32-bit displacement
+ * instead, whatever REX.B says. Zydis 4.0.0 takes R13D for the base with 32-bit
+ * addresses. Mended in the raw result, for both views.
+ */
+static void fix_sib(struct tdm_insn_raw *raw)
+{
+	const ZydisDecodedInstruction *zi = &raw->zi;
+	unsigned int i;
+
+	if (!(zi->attributes & ZYDIS_ATTRIB_HAS_SIB) || zi->raw.modrm.mod ||
+	    zi->raw.sib.base != 5)
+		return;
+	for (i = 0; i < zi->operand_count_visible; i++) {
+		ZydisDecodedOperand *zo = &raw->zo[i];
+
+		if (zo->type != ZYDIS_OPERAND_TYPE_MEMORY ||
+		    zo->encoding != ZYDIS_OPERAND_ENCODING_MODRM_RM)
+			continue;
+		zo->mem.base = ZYDIS_REGISTER_NONE;
+		zo->mem.disp.has_displacement = ZYAN_TRUE;
+		zo->mem.disp.value = zi->raw.disp.value;
+	}
+}
+
+/*
+ * F3 90 is PAUSE, but with REX.B it is XCHG with R8 on every processor; the
+ * decoder does not look at REX.B there.
+ */
+static void fix_pause(struct tdm_insn *insn, const ZydisDecodedInstruction *zi)
+{
+	unsigned int i;
+
+	if (insn->mnemonic != ZYDIS_MNEMONIC_PAUSE ||
+	    !(zi->attributes & ZYDIS_ATTRIB_HAS_REX) || !zi->raw.rex.B)
+		return;
+	insn->mnemonic = ZYDIS_MNEMONIC_XCHG;
+	insn->nr_opnds = 2;
+	for (i = 0; i < 2; i++)
+		insn->opnd[i] = (struct tdm_operand) {
+			.kind = TDM_OPND_GPR,
+			.reg = i ? TDM_RAX : TDM_R8,
+			.size = insn->opsize,
+			.actions = TDM_OPND_READ | TDM_OPND_WRITE,
+		};
 }
 
 /**
@@ -252,19 +315,25 @@ static void translate_insn(struct tdm_insn *insn,
  * @insn: result; fully valid only if 0 is returned
  * @bytes: code bytes
  * @len: how many bytes there are; more than 15 are not looked at
- * @mode: how to decode
+ * @mode: enum tdm_cpu_mode, perhaps with TDM_DECODE_AMD
  *
  * Return: 0; -EINVAL for an undefined instruction or an illegal prefix (#UD);
  * -E2BIG if the instruction does not end within @len bytes: with fewer than
  * 15 fetch more, with 15 it is too long (#GP).
  */
 int tdm_insn_decode(struct tdm_insn *insn, const __u8 *bytes, size_t len,
-		    enum tdm_cpu_mode mode)
+		    unsigned int mode)
 {
 	struct tdm_insn_raw *raw = (struct tdm_insn_raw *)insn->raw;
-	const ZydisDecoder *dec = &decoders[mode];
+	bool amd = mode & TDM_DECODE_AMD;
+	const ZydisDecoder *dec;
 	ZyanStatus status;
 	unsigned int i;
+
+	mode &= ~TDM_DECODE_AMD;
+	if (WARN_ON_ONCE(mode >= TDM_NR_MODES))
+		return -EINVAL;
+	dec = &decoders[amd][mode];
 
 	if (len > TDM_INSN_MAX_LEN)
 		len = TDM_INSN_MAX_LEN;
@@ -283,9 +352,11 @@ int tdm_insn_decode(struct tdm_insn *insn, const __u8 *bytes, size_t len,
 	if (!ZYAN_SUCCESS(status))
 		return -EINVAL;
 
-	translate_insn(insn, &raw->zi);
+	fix_sib(raw);
+	translate_insn(insn, &raw->zi, amd);
 	for (i = 0; i < insn->nr_opnds; i++)
 		translate_operand(&insn->opnd[i], &raw->zo[i]);
+	fix_pause(insn, &raw->zi);
 	memcpy(insn->bytes, bytes, insn->len);
 	return 0;
 }

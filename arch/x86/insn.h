@@ -37,6 +37,12 @@ enum tdm_cpu_mode {
 	TDM_NR_MODES
 };
 
+/*
+ * May be added to the mode: decode as an AMD processor. In 64-bit mode an
+ * operand-size prefix then makes a near branch 16 bits wide; others ignore it.
+ */
+#define TDM_DECODE_AMD	0x80
+
 /**
  * enum tdm_operand_kind - what an operand is
  * @TDM_OPND_NONE: no operand
@@ -148,7 +154,7 @@ struct tdm_insn {
 };
 
 int tdm_insn_decode(struct tdm_insn *insn, const __u8 *bytes, size_t len,
-		    enum tdm_cpu_mode mode);
+		    unsigned int mode);
 const char *tdm_insn_name(const struct tdm_insn *insn);
 
 #endif /* TDM_ARCH_X86_INSN_H */

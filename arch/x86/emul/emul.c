@@ -159,6 +159,7 @@ static bool still_decoded(const struct tdm_emul_ctxt *c, unsigned int have)
 
 static int fetch_decode(struct tdm_emul_ctxt *c)
 {
+	unsigned int vendor = c->features & TDM_EMUL_F_AMD ? TDM_DECODE_AMD : 0;
 	unsigned int have = 0;
 	int rc;
 
@@ -172,7 +173,7 @@ static int fetch_decode(struct tdm_emul_ctxt *c)
 		if (still_decoded(c, have))
 			return TDM_EMUL_DONE;
 		c->insn_valid = false;
-		rc = tdm_insn_decode(&c->insn, c->fetch, have, c->mode);
+		rc = tdm_insn_decode(&c->insn, c->fetch, have, c->mode | vendor);
 	} while (rc == -E2BIG && have < TDM_INSN_MAX_LEN);
 
 	if (rc == -E2BIG)

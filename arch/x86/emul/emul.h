@@ -270,6 +270,9 @@ struct tdm_emul_ops {
 #define TDM_EMUL_F_SSE4_1	BIT_ULL(20)
 #define TDM_EMUL_F_SSE4_2	BIT_ULL(21)	/* CRC32 */
 #define TDM_EMUL_F_MONITOR	BIT_ULL(22)
+#define TDM_EMUL_F_SERIALIZE	BIT_ULL(23)
+#define TDM_EMUL_F_CLFLUSHOPT	BIT_ULL(24)
+#define TDM_EMUL_F_CLWB		BIT_ULL(25)
 
 /* ctxt->int_shadow */
 #define TDM_EMUL_SHADOW_STI	1u

@@ -93,8 +93,8 @@ int emul_op_unary(struct tdm_emul_ctxt *c)
 }
 
 /*
- * CMPXCHG. The destination is written in either case, as on hardware: with
- * its old value if the comparison failed.
+ * CMPXCHG. Memory is written in either case, as on hardware: with its old value
+ * if the comparison failed. A register then keeps even its upper half.
  */
 int emul_op_cmpxchg(struct tdm_emul_ctxt *c)
 {
@@ -110,10 +110,13 @@ int emul_op_cmpxchg(struct tdm_emul_ctxt *c)
 	emul_sub(c, acc, dest, 0, size);
 	if (acc == dest)
 		return emul_put(c, 0, src);
-	rc = emul_put(c, 0, dest);
-	if (!rc)
-		emul_set_gpr(c, TDM_RAX, size, dest);
-	return rc;
+	if (emul_opnd(c, 0)->kind == TDM_OPND_MEM) {
+		rc = emul_put(c, 0, dest);
+		if (rc)
+			return rc;
+	}
+	emul_set_gpr(c, TDM_RAX, size, dest);
+	return TDM_EMUL_DONE;
 }
 
 /* XADD */

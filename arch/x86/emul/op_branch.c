@@ -3,15 +3,10 @@
  * Near branches.
  *
  * In 64-bit mode the operand size of a near branch is 64 bits whatever the
- * prefixes, as on Intel processors.
+ * prefixes, but on AMD processors 16 bits with 66: the decoder knows.
  */
 #include "internal.h"
 #include "table.h"
-
-static unsigned int branch_size(const struct tdm_emul_ctxt *c)
-{
-	return emul_long64(c) ? 8 : c->insn.opsize;
-}
 
 /**
  * emul_check_target() - may execution go on there?
@@ -37,7 +32,7 @@ static int jump(struct tdm_emul_ctxt *c, u64 rip)
 {
 	int rc;
 
-	rip &= emul_mask(branch_size(c));
+	rip &= emul_mask(c->insn.opsize);
 	rc = emul_check_target(c, emul_seg(c, TDM_SEG_CS), rip);
 	if (!rc)
 		c->next_rip = rip;
@@ -77,14 +72,29 @@ int emul_op_jcxz(struct tdm_emul_ctxt *c)
 							jump_relative(c);
 }
 
-/* LOOP, LOOPE, LOOPNE: op->arg is the condition code, or LOOP_ALWAYS. */
+/*
+ * Condition code of LOOP, LOOPE, LOOPNE, or LOOP_ALWAYS. On AMD processors a
+ * REP prefix, meaningless here, replaces the condition of the latter two.
+ */
+static unsigned int loop_condition(const struct tdm_emul_ctxt *c)
+{
+	if (c->op->arg == LOOP_ALWAYS || !(c->features & TDM_EMUL_F_AMD))
+		return c->op->arg;
+	if (c->insn.prefixes & TDM_PFX_REPE)
+		return 4;
+	if (c->insn.prefixes & TDM_PFX_REPNE)
+		return 5;
+	return c->op->arg;
+}
+
+/* LOOP, LOOPE, LOOPNE; op->arg as above */
 int emul_op_loop(struct tdm_emul_ctxt *c)
 {
-	unsigned int size = c->insn.addrsize;
+	unsigned int size = c->insn.addrsize, cc = loop_condition(c);
 	u64 count = (emul_gpr(c, TDM_RCX, size) - 1) & emul_mask(size);
 
 	emul_set_gpr(c, TDM_RCX, size, count);
-	if (!count || (c->op->arg != LOOP_ALWAYS && !emul_cond(c, c->op->arg)))
+	if (!count || (cc != LOOP_ALWAYS && !emul_cond(c, cc)))
 		return TDM_EMUL_DONE;
 	return jump_relative(c);
 }
@@ -104,7 +114,7 @@ int emul_op_call(struct tdm_emul_ctxt *c)
 		if (!rc)
 			rc = jump(c, rip);
 	}
-	return rc ? rc : emul_push(c, back, branch_size(c));
+	return rc ? rc : emul_push(c, back, c->insn.opsize);
 }
 
 /* RET near, with or without releasing parameters */
@@ -115,7 +125,7 @@ int emul_op_ret(struct tdm_emul_ctxt *c)
 
 	if (emul_is_far(c))
 		return emul_far_ret(c);
-	rc = emul_pop(c, &rip, branch_size(c));
+	rc = emul_pop(c, &rip, c->insn.opsize);
 	if (rc)
 		return rc;
 	if (c->insn.nr_opnds)

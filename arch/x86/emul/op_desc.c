@@ -243,13 +243,14 @@ int emul_op_verr(struct tdm_emul_ctxt *c)
 	return TDM_EMUL_DONE;
 }
 
-/* ARPL */
+/* ARPL: asks for write permission only if it has something to write. */
 int emul_op_arpl(struct tdm_emul_ctxt *c)
 {
 	u64 dst, src;
 	bool lower;
 	int rc;
 
+	c->insn.opnd[0].actions &= ~TDM_OPND_WRITE;
 	rc = emul_get(c, 0, &dst);
 	if (!rc)
 		rc = emul_get(c, 1, &src);
@@ -257,9 +258,10 @@ int emul_op_arpl(struct tdm_emul_ctxt *c)
 		return rc;
 	lower = (dst & 3) < (src & 3);
 	emul_flag(c, X86_EFLAGS_ZF, lower);
-	if (lower)
-		dst = (dst & ~3ull) | (src & 3);
-	return emul_put(c, 0, dst);
+	if (!lower)
+		return TDM_EMUL_DONE;
+	c->mem_valid = false;	/* the address is checked anew, for writing */
+	return emul_put(c, 0, (dst & ~3ull) | (src & 3));
 }
 
 /* SMSW: to memory always 16 bits */

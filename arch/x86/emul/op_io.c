@@ -204,15 +204,15 @@ static int string_io(struct tdm_emul_ctxt *c,
 	u16 port = c->regs.gpr[TDM_RDX];
 	int rc;
 
-	if (!(c->insn.prefixes & (TDM_PFX_REPE | TDM_PFX_REPNE))) {
-		rc = emul_check_io(c, port, size);
-		return rc ? rc : one(c, port, size, &count);
-	}
+	/* Permission is checked even if RCX is 0. */
+	rc = emul_check_io(c, port, size);
+	if (rc)
+		return rc;
+	if (!(c->insn.prefixes & (TDM_PFX_REPE | TDM_PFX_REPNE)))
+		return one(c, port, size, &count);
 	if (!addr_reg(c, TDM_RCX))
 		return TDM_EMUL_DONE;
-	rc = emul_check_io(c, port, size);
-	if (!rc)
-		rc = one(c, port, size, &count);
+	rc = one(c, port, size, &count);
 	if (rc)
 		return rc;
 	emul_set_gpr(c, TDM_RCX, c->insn.addrsize,

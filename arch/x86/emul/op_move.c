@@ -121,10 +121,15 @@ int emul_op_setcc(struct tdm_emul_ctxt *c)
 	return emul_put(c, 0, emul_cond(c, c->insn.opcode & 15));
 }
 
-/* NOP and hints, whose memory operand is never accessed */
+/*
+ * NOP and hints, whose memory operand is never accessed. Of AMD's prefetches
+ * (0F 0D) there is no register form there, elsewhere it is a NOP.
+ */
 int emul_op_nop(struct tdm_emul_ctxt *c)
 {
-	(void)c;
+	if ((c->features & TDM_EMUL_F_AMD) && c->insn.map == 1 &&
+	    c->insn.opcode == 0x0d && c->insn.modrm_mod == 3)
+		return emul_ud(c);
 	return TDM_EMUL_DONE;
 }
 

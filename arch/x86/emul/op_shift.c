@@ -137,9 +137,27 @@ int emul_op_shift(struct tdm_emul_ctxt *c)
 }
 
 /*
- * SHLD and SHRD. A count above 16 with 16-bit operands is undefined; the
- * processors rotate the destination in again behind the source.
+ * SHLD and SHRD by more than the operand's 16 bits: undefined. Intel processors
+ * shift the destination in again behind the source, AMD's the source, and
+ * those clear CF.
  */
+static u64 shiftd_far(struct tdm_emul_ctxt *c, u64 v, u64 src, unsigned int n,
+		      bool left, bool *cf)
+{
+	bool amd = c->features & TDM_EMUL_F_AMD;
+	u64 behind = amd ? src : v;
+
+	if (left) {
+		u64 wide = v << 32 | src << 16 | behind;
+
+		*cf = !amd && bit_at(wide, 48 - n);
+		return wide >> (32 - n);
+	}
+	*cf = !amd && bit_at(src, n - 17);
+	return (behind << 32 | src << 16 | v) >> n;
+}
+
+/* SHLD, SHRD; op->arg says which. */
 int emul_op_shiftd(struct tdm_emul_ctxt *c)
 {
 	unsigned int size = emul_opnd(c, 0)->size, bits = size * 8;
@@ -160,24 +178,19 @@ int emul_op_shiftd(struct tdm_emul_ctxt *c)
 		return emul_put(c, 0, v);
 
 	if (n > bits) {
-		/* dest:src:dest, 16 bits each */
-		u64 wide = v << 32 | src << 16 | v;
-
-		cf = left ? bit_at(wide, 48 - n) : bit_at(wide, n - 1);
-		res = left ? wide >> (32 - n) : wide >> n;
+		res = shiftd_far(c, v, src, n, left, &cf);
 	} else if (left) {
 		cf = bit_at(v, bits - n);
-		res = (n < 64 ? v << n : 0) | src >> (bits - n);
+		res = n == bits ? src : v << n | src >> (bits - n);
 	} else {
 		cf = bit_at(v, n - 1);
-		res = v >> n | (n < bits ? src << (bits - n) : src);
+		res = n == bits ? src : v >> n | src << (bits - n);
 	}
-	if (n == bits)
-		res = src;
 	res &= emul_mask(size);
 	emul_szp_flags(c, res, size);
 	emul_flag(c, X86_EFLAGS_AF, false);
-	set_cf_of(c, cf, bit_at(res ^ v, bits - 1));
+	set_cf_of(c, cf, bit_at(res, bits - 1) !=
+			 (left ? cf : bit_at(res, bits - 2)));
 	return emul_put(c, 0, res);
 }
 

@@ -133,9 +133,11 @@ static int cmps_one(struct tdm_emul_ctxt *c, unsigned int size)
 	u64 a = 0, b = 0;
 	int rc;
 
-	rc = emul_read_seg(c, emul_string_seg(c), addr_reg(c, TDM_RSI), &a, size);
+	/* In this order: if both fault, the processor reports the latter. */
+	rc = emul_read_seg(c, TDM_SEG_ES, addr_reg(c, TDM_RDI), &b, size);
 	if (!rc)
-		rc = emul_read_seg(c, TDM_SEG_ES, addr_reg(c, TDM_RDI), &b, size);
+		rc = emul_read_seg(c, emul_string_seg(c), addr_reg(c, TDM_RSI),
+				   &a, size);
 	if (rc)
 		return rc;
 	emul_sub(c, a, b, 0, size);

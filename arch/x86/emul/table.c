@@ -245,12 +245,12 @@ static const struct tdm_emul_op table[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[M(LFENCE)] = OP(nop),
 	[M(MFENCE)] = OP(nop),
 	[M(SFENCE)] = OP(nop),
-	[M(SERIALIZE)] = OP(nop),
+	[M(SERIALIZE)] = OP(nop, .feature = F(SERIALIZE)),
 
 	/* cache lines: the address is checked as for a load of one byte */
 	[M(CLFLUSH)] = OP(clflush),
-	[M(CLFLUSHOPT)] = OP(clflush),
-	[M(CLWB)] = OP(clflush),
+	[M(CLFLUSHOPT)] = OP(clflush, .feature = F(CLFLUSHOPT)),
+	[M(CLWB)] = OP(clflush, .feature = F(CLWB)),
 	[M(CLDEMOTE)] = OP(nop),
 
 	/* system: privilege is checked by flags here or by the handler */

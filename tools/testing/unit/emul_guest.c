@@ -478,8 +478,10 @@ int guest_step(struct guest *g)
 u64 guest_cpu_features(void)
 {
 	unsigned int a, b = 0, c = 0, d = 0;
-	u64 f = 0;
+	static u64 f;
 
+	if (f)
+		return f;	/* CPUID is slow under a hypervisor */
 	__get_cpuid(0, &a, &b, &c, &d);
 	if (c == 0x444d4163)		/* "cAMD" */
 		f |= TDM_EMUL_F_AMD;
