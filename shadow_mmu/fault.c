@@ -93,7 +93,7 @@ static u64 host_neighbour(const struct tdm_host_map *host, int i)
 {
 	if (host->ptep)
 		return READ_ONCE(host->ptep[i]);
-	return host->pte + ((s64)i << PAGE_SHIFT);
+	return host->pte + ((u64)i << PAGE_SHIFT);
 }
 
 static bool map_neighbour(u64 *entry, u64 pte, bool may_write)

@@ -131,7 +131,6 @@ void tdm_mmu_sync_tlb(struct tdm_vm *vm)
 	spin_unlock(&mmu->lock);
 
 	tdm_mmu_client->flush_vcpus(vm);
-	tdm_vm_stat(vm, remote_flushes);
 
 	spin_lock(&mmu->lock);
 	mmu->tlb_done = max(mmu->tlb_done, gen);

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Unit tests of the MMU: the guest page walker, and shadow_mmu/ on the shim.
+
+TDM_TOP := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))/../../..)
+MMU_OUT := $(TDM_TOP)/build/unit/mmu
+MMU_UNIT := $(TDM_TOP)/tools/testing/unit
+MMU_CFLAGS := -O1 -g -std=gnu11 -Wall -Wextra -I$(MMU_UNIT) -I$(TDM_TOP)
+MMU_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# Kernel code has unused parameters and mixed signs by custom.
+MMU_SHIM := -I$(MMU_UNIT)/shim -Wno-unused-parameter -Wno-sign-compare
+MMU_DEPS := $(wildcard $(TDM_TOP)/arch/x86/*.h $(TDM_TOP)/shadow_mmu/*.h \
+	$(MMU_UNIT)/*.h $(MMU_UNIT)/shim/*.h)
+
+PAGING_SRCS := $(MMU_UNIT)/paging_test.c $(TDM_TOP)/arch/x86/paging.c
+MEMSLOT_SRCS := $(MMU_UNIT)/memslot_test.c $(MMU_UNIT)/shim/shim.c \
+	$(addprefix $(TDM_TOP)/shadow_mmu/,memslot.c dirty.c ept.c fault.c mmu.c notifier.c audit.c)
+
+paging-programs := $(foreach v,plain san,$(addprefix $(MMU_OUT)/$(v)/,paging_test memslot_test))
+
+$(MMU_OUT)/plain/paging_test: $(PAGING_SRCS) $(MMU_DEPS)
+	@mkdir -p $(@D)
+	@$(CC) $(MMU_CFLAGS) -o $@ $(PAGING_SRCS)
+
+$(MMU_OUT)/san/paging_test: $(PAGING_SRCS) $(MMU_DEPS)
+	@mkdir -p $(@D)
+	@$(CC) $(MMU_CFLAGS) $(MMU_SAN) -o $@ $(PAGING_SRCS)
+
+$(MMU_OUT)/plain/memslot_test: $(MEMSLOT_SRCS) $(MMU_DEPS)
+	@mkdir -p $(@D)
+	@$(CC) $(MMU_SHIM) $(MMU_CFLAGS) -o $@ $(MEMSLOT_SRCS)
+
+$(MMU_OUT)/san/memslot_test: $(MEMSLOT_SRCS) $(MMU_DEPS)
+	@mkdir -p $(@D)
+	@$(CC) $(MMU_SHIM) $(MMU_CFLAGS) $(MMU_SAN) -o $@ $(MEMSLOT_SRCS)
