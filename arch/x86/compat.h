@@ -7,7 +7,6 @@
 #define TDM_COMPAT_H
 
 #include <asm/cpufeature.h>
-#include <asm/reboot.h>
 #include <linux/entry-kvm.h>
 #include <linux/hrtimer.h>
 #include <linux/kvm.h>
@@ -71,50 +70,23 @@ static inline bool tdm_fred_active(void)
 }
 
 /*
- * The crash and emergency-reboot path. Before 6.6 the kernel itself looks at
- * CR4.VMXE and leaves VMX on every CPU. Since then it only calls one
- * registered callback, and KVM registers its own when it takes the hardware:
- * a second registration is a WARN. So ours is there only while no kvm_intel
- * module is (see the module notifier in host.c).
+ * The crash and emergency-reboot path. The kernel calls one registered
+ * callback (mainline since 6.7, by now in 6.1.y too; before, it
+ * looked at CR4.VMXE itself), and registering a second is a WARN. KVM registers
+ * its own: when kvm_intel is loaded (6.1) or when it takes the hardware (6.12).
+ * Its callback leaves VMX wherever CR4.VMXE is set, so it serves us, too: ours
+ * is there only while KVM is not (see the module notifier in host.c).
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
-#define TDM_HAVE_EMERGENCY_CALLBACK 1
+void kvm_exit(void);	/* KVM's own; only to ask whether kvm.ko is there */
 
-void kvm_x86_vendor_exit(void);	/* KVM's; only to ask whether kvm.ko is there */
-
-static inline void tdm_emergency_register(cpu_emergency_virt_cb *cb)
-{
-	cpu_emergency_register_virt_callback(cb);
-}
-
-static inline void tdm_emergency_unregister(cpu_emergency_virt_cb *cb)
-{
-	cpu_emergency_unregister_virt_callback(cb);
-}
-
+/** tdm_kvm_is_loaded() - is KVM there, and with it its emergency callback? */
 static inline bool tdm_kvm_is_loaded(void)
 {
-	if (!symbol_get(kvm_x86_vendor_exit))
+	if (!symbol_get(kvm_exit))
 		return false;
-	symbol_put(kvm_x86_vendor_exit);
+	symbol_put(kvm_exit);
 	return true;
 }
-#else
-#define TDM_HAVE_EMERGENCY_CALLBACK 0
-
-static inline void tdm_emergency_register(cpu_emergency_virt_cb *cb)
-{
-}
-
-static inline void tdm_emergency_unregister(cpu_emergency_virt_cb *cb)
-{
-}
-
-static inline bool tdm_kvm_is_loaded(void)
-{
-	return false;
-}
-#endif
 
 /**
  * tdm_hrtimer_setup() - initialise a host timer with its callback

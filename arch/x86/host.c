@@ -13,6 +13,7 @@
 #include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
+#include <asm/reboot.h>
 #include <asm/tlbflush.h>
 #include <linux/cpu.h>
 #include <linux/kprobes.h>
@@ -202,7 +203,7 @@ static void emergency_register(void)
 {
 	if (emergency_registered)
 		return;
-	tdm_emergency_register(emergency_callback);
+	cpu_emergency_register_virt_callback(emergency_callback);
 	emergency_registered = true;
 }
 
@@ -210,7 +211,7 @@ static void emergency_unregister(void)
 {
 	if (!emergency_registered)
 		return;
-	tdm_emergency_unregister(emergency_callback);
+	cpu_emergency_unregister_virt_callback(emergency_callback);
 	emergency_registered = false;
 }
 
@@ -356,14 +357,14 @@ static int reboot_cb(struct notifier_block *nb, unsigned long action, void *data
 static struct notifier_block reboot_nb = { .notifier_call = reboot_cb };
 
 /*
- * kvm_intel registers the emergency callback itself when it wants the
- * hardware, before it finds out that we hold it: make room while it is there.
+ * kvm_intel registers an emergency callback of its own, in 6.12 even before it
+ * finds out that we hold the hardware: make room while it is there.
  */
 static int module_cb(struct notifier_block *nb, unsigned long action, void *data)
 {
 	struct module *mod = data;
 
-	if (!TDM_HAVE_EMERGENCY_CALLBACK || strcmp(mod->name, "kvm_intel"))
+	if (strcmp(mod->name, "kvm_intel"))
 		return NOTIFY_OK;
 	mutex_lock(&hw_mutex);
 	if (action == MODULE_STATE_COMING)

@@ -167,8 +167,10 @@ static __always_inline unsigned long vmcs_read_raw(unsigned long field)
 		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_ZERO_REG, %[val])
 		     : [val] "=r" (val), "=@ccbe" (fail)
 		     : [field] "r" (field));
-	if (unlikely(fail))
+	if (unlikely(fail)) {
 		tdm_vmcs_read_failed(field);
+		return 0;
+	}
 	return val;
 }
 
