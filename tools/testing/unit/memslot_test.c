@@ -694,6 +694,29 @@ static void test_notifier_blocks(void)
 	ktap_result(ok && !broken, "memslot: an invalidation in progress holds back its own range only");
 }
 
+/* A large leaf for reading; then the slot logs, and the host allows writes. */
+static void test_large_to_small(void)
+{
+	unsigned int i;
+	bool ok;
+
+	vm_start(0);
+	set_both(1, 0, 512, 0, 0);
+	host_populate(0, false, true);
+	guest_access(5, false);
+	ok = vm.stat[TDM_VMSTAT_mmu_mapped_2m].v == 1;
+	set_both(1, 0, 512, 0, KVM_MEM_LOG_DIRTY_PAGES);
+	for (i = 0; i < 512; i++)
+		host[i].rw = host[i].dirty = true;
+	host_sync();
+	guest_access(5, true);
+	check_tlb();
+	tdm_mmu_audit(&vm);
+	ok &= walk(5, true) && walk(6, false) && !walk(6, true);
+	vm_end();
+	ktap_result(ok && !broken, "memslot: a large page for reading gives way to small ones");
+}
+
 static void test_refused(void)
 {
 	bool ok;
@@ -716,12 +739,13 @@ int main(int argc, char **argv)
 	unsigned int n = argc > 1 ? strtoul(argv[1], NULL, 0) : 20000;
 	u64 enable = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
 
-	ktap_start(10);
+	ktap_start(11);
 	test_arguments();
 	test_log_arguments();
 	test_log_fault();
 	test_notifier_blocks();
 	test_refused();
+	test_large_to_small();
 	test_random("random operations as the model", 0, true, 0, n);
 	test_random("random operations, logs cleared by hand", enable, true, 0, n);
 	test_random("random operations, logs initially set",
