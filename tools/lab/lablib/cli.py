@@ -45,7 +45,7 @@ def _host_options(parser):
     parser.add_argument("--append", action="append", default=[],
                         metavar="ARGS", help="more host kernel options")
     parser.add_argument("--kaslr", action="store_true",
-                        help="boot through the decompressor, with KASLR (slow)")
+                        help="put the host's kernel at random addresses")
     parser.add_argument("--console", action="store_true",
                         help="show the host's console on stderr as it comes")
 
@@ -82,7 +82,7 @@ def parse(arguments):
     bare.add_argument("--initrd", metavar="FILE")
     bare.add_argument("--append", action="append", default=[], metavar="ARGS")
     bare.add_argument("--kaslr", action="store_true",
-                      help="boot through the kernel's own decompressor")
+                      help="put the kernel at a random address")
     bare.add_argument("--ticks", action="store_true",
                       help="say on stderr how many instructions the guest "
                       "took from its entry on (\"lab: ticks N\"); implies "

@@ -5,13 +5,16 @@ from pathlib import Path
 
 from deplib.cache import Failure
 
-from . import artefacts, bochs, qemu
-from .vmlinux import BzImage
+from . import artefacts, bochs, kaslr, qemu
+from .vmlinux import HEADER_START, BzImage
 
 EMULATORS = ("bochs3", "bochs2.7", "qemu")
 DEFAULT_EMULATOR = {"vmx": "bochs3", "bt": "qemu", "svm": "qemu"}
 DEFAULT_MEMORY = {"vmx": 512, "bt": 512, "svm": 1024}
 DEFAULT_TIMEOUT = {"vmx": 120, "bt": 60, "svm": 90}
+
+# Offset of the field in the setup header, which begins at HEADER_START.
+LOADFLAGS = 0x211 - HEADER_START
 
 
 @dataclass
@@ -40,15 +43,21 @@ class Setup:
     def backend(self):
         return qemu if self.emulator == "qemu" else bochs
 
-    def load_linux(self, bzimage, packed):
-        """Take BZIMAGE as kernel; PACKED goes by its own decompressor."""
+    def load_linux(self, bzimage, randomise):
+        """Take BZIMAGE as kernel, moved to a random address if RANDOMISE."""
         if self.emulator == "qemu":
-            self.kernel = bzimage if packed else artefacts.elf_kernel(bzimage)
+            # Only the kernel's own decompressor moves it there: some seconds.
+            self.kernel = bzimage if randomise \
+                else artefacts.elf_kernel(bzimage)
             return
-        opened = BzImage(bzimage)
-        self.header = opened.header()
-        self.image = opened.packed() if packed \
-            else artefacts.flat_kernel(bzimage)
+        header = bytearray(BzImage(bzimage).header())
+        self.image = artefacts.flat_kernel(bzimage)
+        if randomise:
+            self.image = kaslr.move(
+                self.image, artefacts.elf_kernel(bzimage).read_bytes(),
+                self.counting)
+            header[LOADFLAGS] |= kaslr.KASLR_FLAG
+        self.header = bytes(header)
 
     def command(self):
         return self.backend.command(self)

@@ -16,6 +16,11 @@ EXIT_PORT_HOST = 0x501
 EXIT_PORT_BARE = 0xf4
 
 
+def kernel_options(_setup):
+    """What the host's kernel must be told of this machine."""
+    return []
+
+
 def _console(setup):
     """COM1, and the way a host's output takes."""
     if setup.bare:

@@ -53,7 +53,7 @@ def module_of(options):
 def prepare(options, setup, interactive=False):
     """Put the host of OPTIONS into SETUP; a shell instead of the command?"""
     setup.load_linux(kernel.vmlinuz(options.kernel), options.kaslr)
-    words = list(KERNEL_OPTIONS)
+    words = [*KERNEL_OPTIONS, *setup.backend.kernel_options(setup)]
     if not options.kaslr:
         words.append("nokaslr")
     setup.command_line = " ".join(words + options.append)

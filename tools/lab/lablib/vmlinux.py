@@ -43,15 +43,8 @@ class BzImage:
         """The setup header: bytes from offset 0x1f1 on."""
         return self.data[HEADER_START:0x202 + self.data[0x201]]
 
-    def packed(self):
-        """Image that boots through the kernel's own decompressor."""
-        load = struct.unpack_from("<Q", self.data, 0x258)[0]
-        size = struct.unpack_from("<I", self.data, 0x260)[0]
-        return Image(self.data[self.setup_size:], load, load + 0x200,
-                     load + size)
-
     def elf(self):
-        """The uncompressed kernel, an ELF file."""
+        """The uncompressed kernel, an ELF file with relocations appended."""
         offset, length = struct.unpack_from("<II", self.data, 0x248)
         start = self.setup_size + offset
         payload = self.data[start:start + length]
