@@ -113,6 +113,11 @@ static int slow_requests(struct tdm_vcpu *vcpu)
 		vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return 0;
 	}
+	if (tdm_take_request(vcpu, TDM_REQ_EOI_EXIT)) {
+		vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
+		vcpu->run->eoi.vector = tdm_lapic_eoi_exit_vector(vcpu);
+		return 0;
+	}
 	if (tdm_take_request(vcpu, TDM_REQ_INTERCEPTS)) {
 		preempt_disable();
 		vcpu->ops->intercepts_changed(vcpu);
@@ -296,6 +301,7 @@ static int run_loaded(struct tdm_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 	int (*complete)(struct tdm_vcpu *vcpu);
+	u64 rip;
 	int r;
 
 	if (vcpu->mp_state == KVM_MP_STATE_UNINITIALIZED)
@@ -313,7 +319,10 @@ static int run_loaded(struct tdm_vcpu *vcpu)
 	complete = vcpu->complete_userspace;
 	if (complete) {
 		vcpu->complete_userspace = NULL;
+		rip = vcpu->regs.rip;
 		r = complete(vcpu);
+		if (r > 0)
+			r = tdm_debug_step(vcpu, rip);
 		if (r <= 0)
 			return r;
 	}

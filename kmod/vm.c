@@ -219,6 +219,11 @@ static long vm_enable_cap_locked(struct tdm_vm *vm, const struct kvm_enable_cap 
 		return vm_cap_max_vcpu_id(vm, arg);
 	case KVM_CAP_SPLIT_IRQCHIP:
 		return vm_cap_split_irqchip(vm, arg);
+	case KVM_CAP_X2APIC_API:
+		if (arg & ~(u64)tdm_check_extension(vm, KVM_CAP_X2APIC_API))
+			return -EINVAL;
+		vm->x2apic_api |= arg;
+		return 0;
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
 		return vm_cap_dirty_protect(vm, arg);
 	case KVM_CAP_X86_USER_SPACE_MSR:

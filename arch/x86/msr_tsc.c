@@ -29,6 +29,7 @@
 void tdm_tsc_set_offset(struct tdm_vcpu *vcpu, u64 offset)
 {
 	vcpu->st.tsc_offset = offset;
+	tdm_lapic_tsc_changed(vcpu);
 	tdm_request(vcpu, TDM_REQ_CLOCK);
 }
 

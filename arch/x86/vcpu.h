@@ -91,6 +91,7 @@ enum tdm_req {
 	TDM_REQ_VM_DEAD,
 	TDM_REQ_NMI,		/* nmi_queued went up */
 	TDM_REQ_UNBLOCK,	/* leave HLT */
+	TDM_REQ_EOI_EXIT,	/* split irqchip: the caller hears of an EOI */
 	TDM_NR_REQS
 };
 
@@ -134,7 +135,6 @@ struct tdm_vcpu {
 	unsigned long apic_events;	/* (a) TDM_APIC_EV_*: INIT, SIPI latched */
 	atomic_t nmi_queued;		/* (a) NMIs sent and not yet seen by ev */
 	u64 io_rip;			/* (v) RIP of an OUT that went to the caller */
-	bool debug_step_done;		/* (v) the caller's single step is over */
 	int (*complete_userspace)(struct tdm_vcpu *vcpu); /* (v) */
 	sigset_t sigset;		/* (v) */
 	bool sigset_active;

@@ -113,7 +113,6 @@ struct tdm_vm {
 	struct tdm_pit *pit;			/* (l) to set */
 	struct tdm_irq_routing __rcu *routing;	/* (r), (l) to change */
 	struct tdm_apic_map *apic_map;		/* (c) once irqchip is set; destinations to LAPICs */
-	u32 nr_ioapic_pins;			/* (c) once irqchip is set; the caller's, split irqchip */
 	u32 x2apic_api;				/* (l) KVM_X2APIC_API_* */
 	struct tdm_io_bus __rcu *bus[TDM_NR_BUSES]; /* (r), (l) to change */
 	atomic_t vapics_in_nmi_mode;		/* (a) LVT0 set to NMI: PIT watchdog */

@@ -50,6 +50,7 @@ void tdm_lapic_set_tpr(struct tdm_vcpu *vcpu, u64 cr8);
 void tdm_lapic_set_deadline(struct tdm_vcpu *vcpu, u64 tsc);		/* IA32_TSC_DEADLINE */
 u64 tdm_lapic_get_deadline(struct tdm_vcpu *vcpu);
 void tdm_lapic_eoi(struct tdm_vcpu *vcpu, u8 vector);			/* virtualised EOI */
+u8 tdm_lapic_eoi_exit_vector(struct tdm_vcpu *vcpu);	/* of TDM_REQ_EOI_EXIT */
 void tdm_lapic_tsc_changed(struct tdm_vcpu *vcpu);	/* st.tsc_offset changed: deadlines move with it */
 void tdm_lapic_map_changed(struct tdm_vm *vm);		/* vm->lock; online_vcpus changed */
 

@@ -60,7 +60,8 @@ destroy_map:
 /**
  * tdm_irqchip_create_split() - KVM_CAP_SPLIT_IRQCHIP: LAPICs only
  * @vm: vm->lock held
- * @nr_ioapic_pins: GSIs below this are the caller's IOAPIC's
+ * @nr_ioapic_pins: GSIs below this are the caller's IOAPIC's; not needed, as
+ *	each EOI of a level interrupt goes to the caller
  *
  * Return: as tdm_irqchip_create().
  */
@@ -73,7 +74,6 @@ int tdm_irqchip_create_split(struct tdm_vm *vm, u32 nr_ioapic_pins)
 	r = tdm_apic_map_create(vm);
 	if (r)
 		return r;
-	vm->nr_ioapic_pins = nr_ioapic_pins;
 	vm->irqchip = TDM_IRQCHIP_SPLIT;
 	r = tdm_irq_set_routing(vm, NULL, 0, 0);
 	if (r) {

@@ -100,6 +100,16 @@ static void tell_end(struct tdm_lapic *lapic, u8 vector)
 
 	if (ioapic && (level || tdm_ioapic_wants_eoi(ioapic, vector)))
 		tdm_ioapic_eoi(ioapic, vector, level);
+	if (!ioapic && level) {
+		/* The caller has the IOAPIC; the vCPU does not enter before it knows. */
+		lapic->eoi_exit = vector;
+		tdm_request(lapic->vcpu, TDM_REQ_EOI_EXIT);
+	}
+}
+
+u8 tdm_lapic_eoi_exit_vector(struct tdm_vcpu *vcpu)
+{
+	return vcpu->lapic->eoi_exit;
 }
 
 /** tdm_lapic_do_eoi() - EOI register written: the highest service ends */

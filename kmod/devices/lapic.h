@@ -72,6 +72,7 @@ struct tdm_lapic_keys {
  * @sw_enabled: SVR bit 8
  * @lint0_nmi: counted in vm->vapics_in_nmi_mode
  * @esr: errors since the guest last wrote ESR (bit numbers TDM_APIC_ESR_*)
+ * @eoi_exit: vector whose EOI the caller has yet to hear of (split irqchip)
  * @timer: APIC timer
  * @keys: where the map has it
  */
@@ -85,6 +86,7 @@ struct tdm_lapic {
 	bool sw_enabled;		/* ditto */
 	bool lint0_nmi;			/* (v) */
 	unsigned long esr;		/* (a) */
+	u8 eoi_exit;			/* (v) */
 	struct tdm_lapic_timer timer;
 	struct tdm_lapic_keys keys;	/* map lock */
 };

@@ -414,7 +414,7 @@ static int mmio_in(u64 addr, int len)
 
 static void buses(void)
 {
-	struct tdm_io_handler h[64], x;
+	struct tdm_io_handler h[64], behind, x;
 	int i;
 
 	released = 0;
@@ -428,6 +428,10 @@ static void buses(void)
 	}
 	CHECK_EQ(mmio_in(~0ull, 1), -EOPNOTSUPP);
 	CHECK_EQ(mmio_in(~0ull, 8), -EOPNOTSUPP);
+	CHECK_EQ(bus_add(&behind, 0x6016, 4), 0);	/* right behind another */
+	CHECK_EQ(mmio_in(0x6016, 4), 0x16);
+	CHECK_EQ(mmio_in(0x6012, 4), 6);
+	CHECK_EQ(mmio_in(0x6014, 4), -EOPNOTSUPP);
 	CHECK_EQ(bus_add(&x, 0x5008, 16), -EEXIST);
 	CHECK_EQ(bus_add(&x, 0x4ff8, 16), -EEXIST);
 	CHECK_EQ(bus_add(&x, 0x4f00, 0x1000), -EEXIST);
@@ -445,6 +449,40 @@ static void buses(void)
 	for (i = 0; i < 64; i++)
 		CHECK_EQ(mmio_in(0x1000ull * i + i, 4), i % 2 && i != 1 ? i : -EOPNOTSUPP);
 	CHECK_EQ(tdm_iobus_write(dev->cpu[0], TDM_BUS_MMIO, 0x3003, 1, &i), -EOPNOTSUPP);
+}
+
+/* LAPICs only: the caller has the IOAPIC and hears of EOIs. */
+static void split(void)
+{
+	struct kvm_irq_routing_entry e[2];
+	struct tdm_vcpu *v;
+
+	dev_start_split(2);
+	v = dev->cpu[1];
+	dev_apic_on(1);
+	CHECK_EQ(msi(0xfee01000, 0, 0xc071), 1);
+	CHECK_EQ(dev_take(1), 0x71);
+	CHECK_EQ(v->requests & BIT(TDM_REQ_EOI_EXIT), 0);
+	eoi(1);
+	CHECK(v->requests & BIT(TDM_REQ_EOI_EXIT));
+	CHECK_EQ(tdm_lapic_eoi_exit_vector(v), 0x71);
+	v->requests = 0;
+	CHECK_EQ(msi(0xfee01000, 0, 0x72), 1);	/* edge: nobody's business */
+	CHECK_EQ(dev_take(1), 0x72);
+	eoi(1);
+	CHECK_EQ(v->requests & BIT(TDM_REQ_EOI_EXIT), 0);
+	e[0] = chip_route(1, KVM_IRQCHIP_IOAPIC, 1);
+	CHECK_EQ(set_routes(e, 1, 0), -EINVAL);
+	e[0] = msi_route(5, 0xfee01000, 0x81);
+	CHECK_EQ(set_routes(e, 1, 0), 0);
+	dev_line(5, 1);
+	CHECK_EQ(dev_take(1), 0x81);
+	/* The caller's PIC comes by KVM_INTERRUPT, through LINT0. */
+	dev->cpu[0]->ev.user_irq = 0x21;
+	CHECK_EQ(dev_take(0), 0x21);
+	v->ev.user_irq = 0x22;
+	CHECK_EQ(dev_take(1), -1);
+	dev_stop();
 }
 
 static void creation(void)
@@ -509,6 +547,7 @@ static const struct dev_test tests[] = {
 	{ "routing tables", routing, 2, 1 },
 	{ "routing MSIs", messages, 3, 1 },
 	{ "iobus", buses, 1, 1 },
+	{ "irqchip split", split, 0, 0 },
 	{ "irqchip creation", creation, 1, 1 },
 };
 

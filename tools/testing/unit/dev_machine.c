@@ -142,7 +142,7 @@ static void add_cpu(unsigned int id)
 	tdm_lapic_map_changed(&dev->vm);
 }
 
-void dev_start(unsigned int cpus, unsigned int stride)
+static void start(unsigned int cpus, unsigned int stride, bool split)
 {
 	const struct kvm_pit_config cfg = { .flags = KVM_PIT_SPEAKER_DUMMY };
 	unsigned int i;
@@ -153,11 +153,25 @@ void dev_start(unsigned int cpus, unsigned int stride)
 	dev->deadline = true;
 	assert(!tdm_iobus_init(&dev->vm));
 	dev->vm.lock.held = 1;
-	assert(!tdm_irqchip_create(&dev->vm));
-	assert(!tdm_pit_create(&dev->vm, &cfg));
+	if (split) {
+		assert(!tdm_irqchip_create_split(&dev->vm, 24));
+	} else {
+		assert(!tdm_irqchip_create(&dev->vm));
+		assert(!tdm_pit_create(&dev->vm, &cfg));
+	}
 	for (i = 0; i < cpus; i++)
 		add_cpu(i * stride);
 	dev->vm.lock.held = 0;
+}
+
+void dev_start(unsigned int cpus, unsigned int stride)
+{
+	start(cpus, stride, false);
+}
+
+void dev_start_split(unsigned int cpus)
+{
+	start(cpus, 1, true);
 }
 
 void dev_stop(void)

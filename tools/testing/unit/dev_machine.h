@@ -29,6 +29,7 @@ extern unsigned int shim_fail_at;	/* the n-th allocation from now fails; 0: none
 
 /* chips and PIT (with port 0x61) and vCPUs with ids 0, stride, 2 * stride... */
 void dev_start(unsigned int cpus, unsigned int stride);
+void dev_start_split(unsigned int cpus);	/* LAPICs only */
 void dev_stop(void);		/* and checks that nothing leaked */
 
 void dev_out(u16 port, u8 val);

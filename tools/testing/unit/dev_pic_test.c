@@ -248,6 +248,22 @@ static void slave_request_vanishes(void)
 	CHECK_EQ(dev_take(0), 0x2c);
 }
 
+/* INT falls during INTA, or the master would not see the second request. */
+static void slave_int_pulses(void)
+{
+	dev_pic_init();
+	dev_out(0xa0, 0x11);
+	dev_out(0xa1, 0x28);
+	dev_out(0xa1, 0x02);
+	dev_out(0xa1, 0x03);		/* AEOI in the slave: it asks again at once */
+	pulse(12);
+	pulse(9);
+	CHECK_EQ(dev_take(0), 0x29);
+	CHECK_EQ(irr(0x20), 0x04);
+	dev_out(0x20, 0x20);
+	CHECK_EQ(dev_take(0), 0x2c);
+}
+
 /* The chip's answer when a request goes between INT and INTA. */
 static void spurious(void)
 {
@@ -373,6 +389,7 @@ static const struct dev_test tests[] = {
 	{ "pic special fully nested mode", special_fully_nested, 1, 1 },
 	{ "pic slave blocked by its own service", cascade_without_sfnm, 1, 1 },
 	{ "pic slave request masked again", slave_request_vanishes, 1, 1 },
+	{ "pic slave asks twice", slave_int_pulses, 1, 1 },
 	{ "pic withdrawn request", spurious, 1, 1 },
 	{ "pic single mode, no ICW4", single_and_no_icw4, 1, 1 },
 	{ "pic state", state, 1, 1 },

@@ -349,6 +349,47 @@ static void one_shot(void)
 	CHECK_EQ(serve(), 0);
 }
 
+/* To the tick: when does the interrupt come? */
+static void exact(void)
+{
+	dev_pic_init();
+	program(0, 0x38, 100);		/* mode 4: OUT rises a tick after it fell */
+	ticks(100);
+	CHECK_EQ(serve(), 0);
+	ticks(1);
+	CHECK_EQ(serve(), 1);
+	program(0, 0x34, 1000);
+	ticks(500);
+	dev_out(0x40, 400 & 0xff);
+	dev_out(0x40, 400 >> 8);
+	CHECK_EQ(status_of(0) & 0x40, 0x40);
+	ticks(499);
+	CHECK_EQ(serve(), 0);
+	CHECK_EQ(count_of(0), 1);
+	ticks(1);
+	CHECK_EQ(count_of(0), 400);	/* the new period has begun; its start is an edge */
+	CHECK_EQ(serve(), 1);
+	ticks(399);
+	CHECK_EQ(serve(), 0);
+	ticks(1);
+	CHECK_EQ(serve(), 1);
+}
+
+/* A tick lost in a LAPIC's reset, where no EOI can come from */
+static void lost_in_lapic(void)
+{
+	dev_apic_on(0);
+	dev_ioapic_rte(2, 0x40);
+	dev_out(0x21, 0xff);
+	program(0, 0x34, 1193);
+	dev_advance(2 * NSEC_PER_MSEC);
+	tdm_lapic_reset(dev->cpu[0], true);
+	dev_apic_on(0);
+	CHECK_EQ(dev_take(0), -1);
+	dev_advance(110 * NSEC_PER_MSEC);
+	CHECK_EQ(dev_take(0), 0x40);
+}
+
 static void masked(void)
 {
 	unsigned int fires;
@@ -477,6 +518,8 @@ static const struct dev_test tests[] = {
 	{ "pit ticks as interrupts", ticks_as_interrupts, 1, 1 },
 	{ "pit reinjection", reinjection, 1, 1 },
 	{ "pit one-shot", one_shot, 1, 1 },
+	{ "pit interrupts to the tick", exact, 1, 1 },
+	{ "pit tick forgotten by a LAPIC", lost_in_lapic, 1, 1 },
 	{ "pit masked", masked, 1, 1 },
 	{ "pit tick forgotten by the PIC", lost_request, 1, 1 },
 	{ "pit through the IOAPIC", by_ioapic, 1, 1 },
