@@ -11,6 +11,7 @@
 
 /* What <asm/debugreg.h> has no name for (SDM vol. 3, 17.2.3 and 17.2.4) */
 #define TDM_DR6_BREAKPOINTS	0xfull		/* B0-B3 */
+#define TDM_DR6_BD		BIT_ULL(13)
 #define TDM_DR6_BS		BIT_ULL(14)
 #define TDM_DR7_GD		BIT_ULL(13)
 #define TDM_DR7_RESET		0x400ull

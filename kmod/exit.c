@@ -64,20 +64,25 @@ void tdm_insn_done_flags(struct tdm_vcpu *vcpu, u64 before)
 		vcpu->regs.rflags &= ~(u64)X86_EFLAGS_RF;
 		tdm_touch(vcpu, TDM_ST_RFLAGS);
 	}
-	if (!(before & X86_EFLAGS_TF))
-		return;
-	if (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)
-		vcpu->debug_step_done = true;
-	else
+	/* A step the caller asked for is noticed by tdm_debug_step(). */
+	if ((before & X86_EFLAGS_TF) && !(vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP))
 		tdm_queue_exception_payload(vcpu, X86_TRAP_DB, false, 0, TDM_DR6_BS);
 }
 
-/* A single step the caller asked for ends in KVM_EXIT_DEBUG. */
+/* What the caller watches for came: KVM_EXIT_DEBUG. */
 static int debug_exit(struct tdm_vcpu *vcpu, u32 vector, u64 dr6)
 {
 	struct kvm_run *run = vcpu->run;
 
-	tdm_need(vcpu, TDM_ST_SEG | TDM_ST_DR7);
+	tdm_need(vcpu, TDM_ST_SEG | TDM_ST_DR7 | TDM_ST_SHADOW);
+	/*
+	 * After STI or MOV SS the guest's own trap would wait for the shadow's
+	 * end; the step has been taken already, so end the shadow.
+	 */
+	if ((vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP) && vcpu->ev.int_shadow) {
+		vcpu->ev.int_shadow = 0;
+		tdm_touch(vcpu, TDM_ST_SHADOW);
+	}
 	run->exit_reason = KVM_EXIT_DEBUG;
 	run->debug.arch.exception = vector;
 	run->debug.arch.pc = vcpu->st.seg[TDM_SEG_CS].base + vcpu->regs.rip;
@@ -87,13 +92,27 @@ static int debug_exit(struct tdm_vcpu *vcpu, u32 vector, u64 dr6)
 	return 0;
 }
 
+/**
+ * tdm_debug_step() - does a step the caller asked for end here?
+ * @vcpu: loaded vCPU, about to go on
+ * @old_rip: RIP before the last instruction was handled by software
+ *
+ * Steps the processor makes end in #DB; those made by exit handlers and by the
+ * emulator show only in RIP.
+ *
+ * Return: 1 go on; 0 with KVM_EXIT_DEBUG.
+ */
+int tdm_debug_step(struct tdm_vcpu *vcpu, u64 old_rip)
+{
+	if (likely(!(vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP)) ||
+	    vcpu->regs.rip == old_rip)
+		return 1;
+	return debug_exit(vcpu, X86_TRAP_DB, TDM_DR6_BS | DR6_RESERVED);
+}
+
 static int skip_and_resume(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
 {
 	tdm_skip_insn(vcpu, exit->insn_len);
-	if (unlikely(vcpu->debug_step_done)) {
-		vcpu->debug_step_done = false;
-		return debug_exit(vcpu, X86_TRAP_DB, TDM_DR6_BS | DR6_RESERVED);
-	}
 	return 1;
 }
 
@@ -477,6 +496,10 @@ static int handle_dr(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 		tdm_queue_gp(vcpu);
 		return 1;
 	}
+	/* General detect of the caller's, not of the guest's. */
+	if ((vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP) &&
+	    (vcpu->debug_dr7 & TDM_DR7_GD))
+		return debug_exit(vcpu, X86_TRAP_DB, TDM_DR6_BD | DR6_RESERVED);
 	if (exit->dr.read) {
 		r = tdm_get_dr(vcpu, exit->dr.dr, &val);
 		if (!r)
@@ -656,8 +679,11 @@ enum tdm_fast tdm_fast_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 int tdm_handle_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	exit_handler h = exit->kind < TDM_NR_EXITS ? handlers[exit->kind] : NULL;
+	u64 rip = vcpu->regs.rip;
+	int r;
 
 	if (!h)
 		return handle_unexpected(vcpu, exit);
-	return h(vcpu, exit);
+	r = h(vcpu, exit);
+	return r == 1 ? tdm_debug_step(vcpu, rip) : r;
 }

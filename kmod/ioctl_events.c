@@ -315,7 +315,7 @@ int tdm_guest_debug_set(struct tdm_vcpu *vcpu, const struct kvm_guest_debug *dbg
 		for (i = 0; i < 4; i++)
 			vcpu->debug_dr[i] = dbg->arch.debugreg[i];
 		/* The debugger must not turn on what VM entry refuses. */
-		vcpu->debug_dr7 = (dbg->arch.debugreg[7] & 0xffff03ff) | TDM_DR7_RESET;
+		vcpu->debug_dr7 = (dbg->arch.debugreg[7] & 0xffff23ff) | TDM_DR7_RESET;
 	}
 	/* The engine's breakpoints and intercepts depend on all this. */
 	tdm_need(vcpu, TDM_ST_DR7 | TDM_ST_RFLAGS);
