@@ -6,9 +6,8 @@
  * vCPU threads wake it through the machine's eventfd.
  *
  * Keys: Ctrl-A is the escape key, only when standard input is a terminal. It
- * works even when the guest reads nothing: what the guest has no room for yet
- * waits in a queue here. Other input (pipes, files) is read no faster than the
- * guest takes it.
+ * works even when the guest reads nothing, so keys are always read. Other input
+ * (pipes, files) is read no faster than the guest takes it.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,7 +24,6 @@
 #include "util.h"
 
 #define CTRL_A 0x01
-#define QUEUE 4096
 #define NS_PER_S 1000000000ULL
 
 struct loop {
@@ -33,8 +31,6 @@ struct loop {
 	int signal_fd;
 	uint64_t timeout_ns; /* absolute, or TDM_NEVER */
 	bool tty, readable, at_eof, escape;
-	uint8_t queue[QUEUE]; /* typed, not yet received by the guest */
-	unsigned int head, count;
 };
 
 static void fill_signals(sigset_t *set)
@@ -72,13 +68,6 @@ static void on_broken_console(void *ctx, int err)
 	tdm_machine_end(m, TDM_END_CONSOLE, 0);
 }
 
-static void queue_byte(struct loop *l, uint8_t byte)
-{
-	if (l->count == QUEUE)
-		return; /* typed far ahead of a guest that does not read */
-	l->queue[(l->head + l->count++) % QUEUE] = byte;
-}
-
 static void escape_help(void)
 {
 	tdm_say("\nCtrl-A x  end the VM           Ctrl-A s  show counters\n"
@@ -86,10 +75,8 @@ static void escape_help(void)
 		"Ctrl-A a  send Ctrl-A          Ctrl-A h  this help");
 }
 
-static void escape_key(struct loop *l, uint8_t key)
+static void escape_key(struct tdm_machine *m, uint8_t key)
 {
-	struct tdm_machine *m = l->m;
-
 	switch (key) {
 	case 'x':
 	case 'X':
@@ -108,21 +95,26 @@ static void escape_key(struct loop *l, uint8_t key)
 		tdm_serial_break(&m->serial);
 		pthread_mutex_unlock(&m->bus.lock);
 		break;
-	case 'a':
-	case CTRL_A:
-		queue_byte(l, CTRL_A);
-		break;
 	default:
 		escape_help();
 		break;
 	}
 }
 
+/* What does not fit was typed far ahead of a guest that does not read. */
+static void send_to_guest(struct loop *l, const uint8_t *data, unsigned int len)
+{
+	pthread_mutex_lock(&l->m->bus.lock);
+	tdm_serial_send(&l->m->serial, data, len);
+	pthread_mutex_unlock(&l->m->bus.lock);
+}
+
 /* Take what was typed. Stops at end of file or an error for good. */
 static void read_input(struct loop *l)
 {
-	uint8_t buf[256];
+	uint8_t buf[TDM_SERIAL_LINE], plain[TDM_SERIAL_LINE];
 	ssize_t n = read(STDIN_FILENO, buf, sizeof(buf));
+	unsigned int len = 0;
 
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
@@ -131,29 +123,30 @@ static void read_input(struct loop *l)
 		return;
 	}
 	for (ssize_t i = 0; i < n; i++) {
-		if (l->escape)
-			escape_key(l, buf[i]);
-		else if (!l->tty || buf[i] != CTRL_A)
-			queue_byte(l, buf[i]);
-		l->escape = l->tty && !l->escape && buf[i] == CTRL_A;
+		bool key = l->escape;
+
+		l->escape = l->tty && !key && buf[i] == CTRL_A;
+		if (key && (buf[i] == 'a' || buf[i] == CTRL_A))
+			plain[len++] = CTRL_A;
+		else if (key)
+			escape_key(l->m, buf[i]);
+		else if (!l->escape)
+			plain[len++] = buf[i];
 	}
+	send_to_guest(l, plain, len);
 }
 
-/* Hand over what the UART has room for. */
-static void feed_guest(struct loop *l)
+/* Input from a file is taken when the last of it has arrived, keys at once. */
+static bool want_input(struct loop *l)
 {
-	struct tdm_serial *s = &l->m->serial;
-	unsigned int room;
+	bool waiting;
 
-	if (!l->count)
-		return;
+	if (!l->readable || l->at_eof || l->tty)
+		return l->readable && !l->at_eof;
 	pthread_mutex_lock(&l->m->bus.lock);
-	for (room = tdm_serial_room(s); room && l->count; room--) {
-		tdm_serial_receive(s, &l->queue[l->head], 1);
-		l->head = (l->head + 1) % QUEUE;
-		l->count--;
-	}
+	waiting = l->m->serial.line_count;
 	pthread_mutex_unlock(&l->m->bus.lock);
+	return !waiting;
 }
 
 static void read_signal(struct loop *l)
@@ -197,11 +190,10 @@ static uint64_t poll_devices(struct tdm_machine *m)
 /* Sleep until @until or an event. Return: 0 or a negative errno. */
 static int wait_for_event(struct loop *l, uint64_t until)
 {
-	bool want_input = l->readable && !l->at_eof && (l->tty || !l->count);
 	struct pollfd fds[] = {
 		{ .fd = l->m->wake_fd, .events = POLLIN },
 		{ .fd = l->signal_fd, .events = POLLIN },
-		{ .fd = want_input ? STDIN_FILENO : -1, .events = POLLIN },
+		{ .fd = want_input(l) ? STDIN_FILENO : -1, .events = POLLIN },
 	};
 	uint64_t now = tdm_monotonic_ns(), count;
 	struct timespec ts = { 0 };
@@ -232,7 +224,6 @@ static int serve(struct loop *l)
 	while (!err && !atomic_load(&m->stopping)) {
 		uint64_t until = poll_devices(m);
 
-		feed_guest(l);
 		if (l->timeout_ns < until)
 			until = l->timeout_ns;
 		if (tdm_monotonic_ns() >= l->timeout_ns) {

@@ -200,7 +200,8 @@ void tdm_stat_root(const char *device, char *buf, size_t size)
 	snprintf(buf, size, "/sys/kernel/debug/%s", base ? base + 1 : device);
 }
 
-/** tdm_stat_device() - print the device's counters of our VMs; silent without. */
+/** tdm_stat_device() - print the device's counters of our VMs; silent without.
+ */
 void tdm_stat_device(const char *device)
 {
 	char root[128], dir[TDM_STAT_DIR], names[4][TDM_VM_NAME];

@@ -114,9 +114,28 @@ static void push_rx(struct tdm_serial *s, uint8_t byte)
 	s->rx_count++;
 }
 
+/*
+ * Let what waits on the line come in. The other end sends only while DTR or RTS
+ * is raised, so a driver that clears the FIFO as it starts loses nothing, and
+ * no faster than the guest reads.
+ */
+static void pull_line(struct tdm_serial *s)
+{
+	bool had = s->line_count;
+
+	if ((s->mcr & MCR_LOOP) || !(s->mcr & (MCR_DTR | MCR_RTS)))
+		return;
+	while (s->line_count && s->rx_count < capacity(s)) {
+		push_rx(s, s->line[s->line_head]);
+		s->line_head = (s->line_head + 1) % TDM_SERIAL_LINE;
+		s->line_count--;
+	}
+	if (had && !s->line_count)
+		s->host->wake(s->host->ctx); /* more can be sent */
+}
+
 static uint8_t pop_rx(struct tdm_serial *s)
 {
-	bool was_full = s->rx_count == capacity(s);
 	uint8_t byte;
 
 	if (!s->rx_count)
@@ -124,16 +143,8 @@ static uint8_t pop_rx(struct tdm_serial *s)
 	byte = s->rx[s->rx_head];
 	s->rx_head = (s->rx_head + 1) % TDM_SERIAL_FIFO;
 	s->rx_count--;
-	if (was_full)
-		s->host->wake(s->host->ctx); /* the console waits for room */
+	pull_line(s);
 	return byte;
-}
-
-static void clear_rx(struct tdm_serial *s)
-{
-	s->rx_head = 0;
-	s->rx_count = 0;
-	s->host->wake(s->host->ctx);
 }
 
 static uint32_t serial_read(void *dev, uint16_t port, unsigned int size)
@@ -183,10 +194,13 @@ static void write_fcr(struct tdm_serial *s, uint8_t v)
 {
 	bool toggled = (v ^ s->fcr) & FCR_ENABLE;
 
-	if (toggled || (v & FCR_CLEAR_RX))
-		clear_rx(s);
+	if (toggled || (v & FCR_CLEAR_RX)) {
+		s->rx_head = 0;
+		s->rx_count = 0;
+	}
 	/* The other bits stick only together with the enable bit. */
 	s->fcr = v & FCR_ENABLE ? v & FCR_KEEP : 0;
+	pull_line(s);
 }
 
 static void write_mcr(struct tdm_serial *s, uint8_t v)
@@ -194,12 +208,12 @@ static void write_mcr(struct tdm_serial *s, uint8_t v)
 	uint8_t before = modem_lines(s), changed;
 
 	s->mcr = v & 0x1f;
-	s->host->wake(s->host->ctx); /* the guest may be ready to receive now */
 	changed = before ^ modem_lines(s);
 	/* CTS, DSR, DCD: any change; RI: the trailing edge only. */
 	s->msr_delta |= (changed & (MSR_CTS | MSR_DSR | MSR_DCD)) >> 4;
 	if (changed & before & MSR_RI)
 		s->msr_delta |= MSR_RI >> 4;
+	pull_line(s);
 }
 
 static void write_thr(struct tdm_serial *s, uint8_t v)
@@ -278,27 +292,26 @@ int tdm_serial_attach(struct tdm_serial *s, struct tdm_bus *bus, uint16_t base)
 }
 
 /**
- * tdm_serial_room() - bytes tdm_serial_receive() can take now. [bus lock]
+ * tdm_serial_send() - send bytes to the guest. [bus lock]
  *
- * None before the guest raises DTR or RTS: the other end keeps its bytes until
- * someone is ready, so that a driver that clears the FIFO as it starts loses
- * none.
+ * They wait on the line until the guest is ready; the devhost's wake() is
+ * called when none is left there.
+ *
+ * Return: how many were taken; the line holds TDM_SERIAL_LINE.
  */
-unsigned int tdm_serial_room(const struct tdm_serial *s)
+unsigned int tdm_serial_send(struct tdm_serial *s, const uint8_t *data,
+			     unsigned int len)
 {
-	if ((s->mcr & MCR_LOOP) || !(s->mcr & (MCR_DTR | MCR_RTS)))
-		return 0;
-	return capacity(s) - s->rx_count;
-}
+	unsigned int n = 0;
 
-/** tdm_serial_receive() - bytes arrive on the line; more than the room overrun.
- * [bus lock] */
-void tdm_serial_receive(struct tdm_serial *s, const uint8_t *data,
-			unsigned int len)
-{
-	for (unsigned int i = 0; i < len; i++)
-		push_rx(s, data[i]);
+	while (n < len && s->line_count < TDM_SERIAL_LINE) {
+		s->line[(s->line_head + s->line_count) % TDM_SERIAL_LINE] =
+			data[n++];
+		s->line_count++;
+	}
+	pull_line(s);
 	update_irq(s);
+	return n;
 }
 
 /** tdm_serial_break() - the line goes into the break state for a character.

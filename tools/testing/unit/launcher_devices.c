@@ -193,35 +193,56 @@ static void serial_thre_interrupt(void)
 
 static void serial_receive(void)
 {
-	uint8_t data[TDM_SERIAL_FIFO + 1];
+	uint8_t data[TDM_SERIAL_FIFO + 4];
 
 	setup();
 	memset(data, 'r', sizeof(data));
-	EXPECT_EQ(tdm_serial_room(&m.serial), 0); /* nobody listens yet */
+	EXPECT_EQ(tdm_serial_send(&m.serial, data, 7), 7);
+	EXPECT_EQ(in(COM + 5, 1), 0x60); /* nobody listens yet */
+	out(COM + 1, 1, 0x05);		 /* data and line status */
+	out(COM + 2, 1, 0x83);		 /* FIFOs, cleared, trigger at 8 */
+	EXPECT_EQ(m.host.level[4], 0);
 	out(COM + 4, 1, MCR_READY);
-	EXPECT_EQ(tdm_serial_room(&m.serial), 1);
-	out(COM + 2, 1, 0x81); /* FIFOs, trigger at 8 */
-	EXPECT_EQ(tdm_serial_room(&m.serial), TDM_SERIAL_FIFO);
-	out(COM + 1, 1, 0x05); /* data and line status */
-	tdm_serial_receive(&m.serial, data, 7);
-	EXPECT_EQ(m.host.level[4], 1);
+	EXPECT_EQ(m.host.level[4], 1);	 /* and nothing was lost */
 	EXPECT_EQ(in(COM + 2, 1), 0xcc); /* below the trigger: time-out */
-	tdm_serial_receive(&m.serial, data, 1);
+	tdm_serial_send(&m.serial, data, 1);
 	EXPECT_EQ(in(COM + 2, 1), 0xc4);
-	tdm_serial_receive(&m.serial, data, TDM_SERIAL_FIFO - 8);
-	EXPECT_EQ(tdm_serial_room(&m.serial), 0);
-	tdm_serial_receive(&m.serial, data, 1); /* overrun */
-	EXPECT_EQ(in(COM + 2, 1), 0xc6);	/* line status comes first */
-	EXPECT_EQ(in(COM + 5, 1), 0x63);
 	m.host.wakes = 0;
-	for (unsigned int i = 0; i < TDM_SERIAL_FIFO; i++)
+	tdm_serial_send(&m.serial, data, TDM_SERIAL_FIFO - 8 + 3);
+	EXPECT_EQ(m.host.wakes, 0);
+	for (unsigned int i = 0; i < TDM_SERIAL_FIFO + 3; i++) {
 		EXPECT_EQ(in(COM, 1), 'r');
-	EXPECT(m.host.wakes > 0); /* room again: the console hears of it */
+		EXPECT_EQ(m.host.wakes, i >= 2); /* the line is empty */
+	}
+	EXPECT_EQ(in(COM + 5, 1), 0x60); /* flow control: no overrun */
 	EXPECT_EQ(m.host.level[4], 0);
 	EXPECT_EQ(in(COM, 1), 0);
-	tdm_serial_receive(&m.serial, data, 3);
+	tdm_serial_send(&m.serial, data, 3);
 	out(COM + 2, 1, 0x03); /* clear the receive FIFO */
 	EXPECT_EQ(in(COM + 5, 1), 0x60);
+	out(COM + 4, 1, 0x1b); /* loop-back: the line waits */
+	tdm_serial_send(&m.serial, data, 1);
+	EXPECT_EQ(in(COM + 5, 1), 0x60);
+	for (unsigned int i = 0; i <= TDM_SERIAL_FIFO; i++)
+		out(COM, 1, 'l');	 /* one more than fits */
+	EXPECT_EQ(in(COM + 2, 1), 0xc6); /* line status comes first */
+	EXPECT_EQ(in(COM + 5, 1), 0x63);
+	EXPECT_EQ(in(COM, 1), 'l');
+	out(COM + 2, 1, 0x03);
+	out(COM + 4, 1, MCR_READY);
+	EXPECT_EQ(in(COM, 1), 'r');
+}
+
+static void serial_line_is_bounded(void)
+{
+	static uint8_t data[2 * TDM_SERIAL_LINE];
+
+	setup();
+	EXPECT_EQ(tdm_serial_send(&m.serial, data, sizeof(data)),
+		  TDM_SERIAL_LINE);
+	EXPECT_EQ(tdm_serial_send(&m.serial, data, 1), 0);
+	out(COM + 4, 1, MCR_READY);
+	EXPECT_EQ(tdm_serial_send(&m.serial, data, 2), 1); /* one came in */
 }
 
 static void serial_break(void)
@@ -571,7 +592,7 @@ static void random_accesses(void)
 		else
 			in(port, size);
 		if (!(r >> 17 & 0x3f))
-			tdm_serial_receive(&m.serial, &byte, 1);
+			tdm_serial_send(&m.serial, &byte, 1);
 		m.host.wall += (int64_t)(r >> 40);
 		m.host.mono += r >> 40;
 	}
@@ -589,6 +610,7 @@ static const struct test tests[] = {
 	{ "serial: modem status changes", serial_modem_delta },
 	{ "serial: transmitter interrupt", serial_thre_interrupt },
 	{ "serial: receive FIFO and interrupts", serial_receive },
+	{ "serial: the line is bounded", serial_line_is_bounded },
 	{ "serial: break", serial_break },
 	{ "rtc: date and formats", rtc_date },
 	{ "rtc: setting the date", rtc_set_date },
