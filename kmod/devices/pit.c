@@ -173,9 +173,6 @@ static void run_ticks(struct tdm_pit *pit)
 		r = pulse(pit);
 		trace_tdm_pit_tick(pit->vm->name, waiting, r);
 		raw_spin_lock_irqsave(&pit->lock, flags);
-		/* Was it a new request after all, then it stands for a later tick. */
-		if (waiting && r > 0)
-			take_tick(pit);
 		pit->masked = r < 0;
 		if (pit->masked)
 			pit->acked = true;

@@ -373,6 +373,33 @@ static void exact(void)
 	CHECK_EQ(serve(), 0);
 	ticks(1);
 	CHECK_EQ(serve(), 1);
+	/* The same with a tick not yet served */
+	program(0, 0x34, 1000);
+	ticks(1500);
+	dev_out(0x40, 400 & 0xff);
+	dev_out(0x40, 400 >> 8);
+	ticks(500);
+	CHECK_EQ(count_of(0), 400);
+	CHECK_EQ(serve(), 2);
+}
+
+/* A handler that takes longer than it takes to think the tick lost */
+static void slow_handler(void)
+{
+	int n = 0;
+
+	dev_apic_on(0);
+	dev_ioapic_rte(2, 0x40);
+	dev_out(0x21, 0xff);
+	program(0, 0x34, 1193);
+	dev_advance(NSEC_PER_MSEC);
+	CHECK_EQ(dev_take(0), 0x40);
+	dev_advance(449 * NSEC_PER_MSEC + 10000);
+	do {
+		dev_apic_write(0, TDM_APIC_EOI, 0);
+		n++;
+	} while (dev_take(0) == 0x40);
+	CHECK_EQ(n, 450);
 }
 
 /* A tick lost in a LAPIC's reset, where no EOI can come from */
@@ -519,6 +546,7 @@ static const struct dev_test tests[] = {
 	{ "pit reinjection", reinjection, 1, 1 },
 	{ "pit one-shot", one_shot, 1, 1 },
 	{ "pit interrupts to the tick", exact, 1, 1 },
+	{ "pit slow handler", slow_handler, 1, 1 },
 	{ "pit tick forgotten by a LAPIC", lost_in_lapic, 1, 1 },
 	{ "pit masked", masked, 1, 1 },
 	{ "pit tick forgotten by the PIC", lost_request, 1, 1 },
