@@ -319,8 +319,8 @@ static void ioapic(void)
 	for (i = 0; i < entries; i++)
 		ioapic_write(IOAPIC_ENTRY(i), IOAPIC_MASKED);
 	ioapic_write(IOAPIC_ENTRY(23), 0xffffffff);
-	/* Delivery status and remote IRR are read-only. */
-	check_eq("ioapic.entry_low", ioapic_read(IOAPIC_ENTRY(23)) & ~0x1000u,
+	/* Delivery status and remote IRR are read-only; 31:17 are reserved. */
+	check_eq("ioapic.entry_low", ioapic_read(IOAPIC_ENTRY(23)) & 0x1efff,
 		 0x1afff);
 	ioapic_write(IOAPIC_ENTRY(23) + 1, 0xab000000);
 	check_eq("ioapic.entry_high", ioapic_read(IOAPIC_ENTRY(23) + 1),

@@ -191,6 +191,8 @@ static void fill_state(void)
 		for (i = 0; i < TDM_NR_GPRS; i++)
 			s->regs.gpr[i] = i < 8 ? (u32)s->regs.gpr[i] : 0;
 	s->regs.rflags = 0x202 | (rnd() & (EMUL_ARITH_FLAGS | X86_EFLAGS_DF));
+	if (one_in(16))
+		s->regs.rflags |= X86_EFLAGS_AC;
 	for (i = 0; i < 16; i++) {
 		u64 *v = (u64 *)s->vec[i];
 
