@@ -36,9 +36,10 @@ TEST(capabilities)
 	int fd = tvm_open();
 
 	REQUIRE_DEVICE();
-	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
 		EXPECT_LT(0, tvm_cap(fd, needed[i]))
 			TH_LOG("capability %ld", needed[i]);
+	}
 	EXPECT_EQ(0, tvm_cap(fd, 99999));
 	EXPECT_EQ(0, tvm_cap(fd, -1));
 	EXPECT_LE(tvm_cap(fd, KVM_CAP_NR_VCPUS), tvm_cap(fd, KVM_CAP_MAX_VCPUS));
@@ -231,9 +232,10 @@ TEST(churn)
 	REQUIRE_DEVICE();
 	for (int i = 0; i < 20; i++) {
 		ASSERT_EQ(0, tvm_create(&vm, i & 1 ? TVM_IRQCHIP : 0));
-		for (int j = 0; j < 4; j++)
+		for (int j = 0; j < 4; j++) {
 			ASSERT_EQ(0, tvcpu_create(&vm, &v[j],
 						  (unsigned long)j));
+		}
 		for (int j = 0; j < 4; j++)
 			tvcpu_destroy(&vm, &v[(j + i) % 4]);
 		tvm_destroy(&vm);

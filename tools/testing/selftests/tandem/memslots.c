@@ -100,11 +100,13 @@ TEST_F(slots, limit)
 
 	if (slots > 600)
 		slots = 600;
-	for (i = 0; i < slots; i++)
+	for (i = 0; i < slots; i++) {
 		ASSERT_EQ(0, tvm_slot(vm, i, 0, i * SIZE, PAGE, self->mem))
 			TH_LOG("slot %d: %s", i, strerror(errno));
-	for (i = slots - 1; i >= 0; i--)
+	}
+	for (i = slots - 1; i >= 0; i--) {
 		ASSERT_EQ(0, tvm_slot(vm, i, 0, 0, 0, NULL));
+	}
 }
 
 TEST_F(slots, dirty_log_arguments)
