@@ -55,13 +55,9 @@ static void update_cr_masks(struct tdm_vcpu *vcpu)
 void tdm_vmx_update_valid_after(struct tdm_vcpu *vcpu)
 {
 	struct tdm_vmx *v = to_vmx(vcpu);
-	u32 owned = TDM_ST_RSP | TDM_ST_RFLAGS | TDM_ST_SEG | TDM_ST_TABLES |
-		    TDM_ST_CR | TDM_ST_SHADOW | TDM_ST_MSRS;
+	u32 owned = v->msr_owned | TDM_ST_RSP | TDM_ST_RFLAGS | TDM_ST_SEG |
+		    TDM_ST_TABLES | TDM_ST_CR | TDM_ST_SHADOW;
 
-	if (tdm_msr_passthrough(vcpu, MSR_IA32_SYSENTER_EIP, true))
-		owned |= TDM_ST_SYSENTER;
-	if (tdm_msr_passthrough(vcpu, MSR_IA32_CR_PAT, true))
-		owned |= TDM_ST_PAT;
 	/* DR7 and DEBUGCTL change unseen only in these cases. */
 	if (v->dr_granted || vcpu->st.debugctl)
 		owned |= TDM_ST_DR7;
@@ -73,18 +69,23 @@ void tdm_vmx_update_valid_after(struct tdm_vcpu *vcpu)
 
 /*
  * MSRs whose value the hardware itself keeps in the VMCS or loads with the
- * guest. The syscall MSRs are not here: they are loaded only while the guest
- * is, and guests write them once.
+ * guest, and the canonical part (TDM_ST_*) a write without an exit makes stale.
+ * The syscall MSRs are not here: they are loaded only while the guest is, and
+ * guests write them once.
  */
-static const u32 passthrough_msrs[] = {
-	MSR_FS_BASE,
-	MSR_GS_BASE,
-	MSR_KERNEL_GS_BASE,
-	MSR_IA32_SYSENTER_CS,
-	MSR_IA32_SYSENTER_ESP,
-	MSR_IA32_SYSENTER_EIP,
-	MSR_IA32_CR_PAT,
-	MSR_IA32_TSC,
+static const struct {
+	u32 msr;
+	u32 part;	/* 0: writes always exit */
+} passthrough_msrs[] = {
+	{ MSR_FS_BASE,			TDM_ST_SEG_REST },
+	{ MSR_GS_BASE,			TDM_ST_SEG_REST },
+	{ MSR_KERNEL_GS_BASE,		TDM_ST_MSRS },
+	{ MSR_IA32_SYSENTER_CS,		TDM_ST_SYSENTER },
+	{ MSR_IA32_SYSENTER_ESP,	TDM_ST_SYSENTER },
+	{ MSR_IA32_SYSENTER_EIP,	TDM_ST_SYSENTER },
+	{ MSR_IA32_CR_PAT,		TDM_ST_PAT },
+	/* A write to the TSC changes the offset: the core's. */
+	{ MSR_IA32_TSC,			0 },
 };
 
 static void bitmap_allow(unsigned long *bitmap, u32 msr, bool write)
@@ -98,18 +99,21 @@ static void bitmap_allow(unsigned long *bitmap, u32 msr, bool write)
 
 static void update_msr_bitmap(struct tdm_vcpu *vcpu)
 {
-	unsigned long *bitmap = to_vmx(vcpu)->msr_bitmap;
+	struct tdm_vmx *v = to_vmx(vcpu);
 	int i;
 
-	memset(bitmap, 0xff, PAGE_SIZE);
+	memset(v->msr_bitmap, 0xff, PAGE_SIZE);
+	/* SWAPGS changes KERNEL_GS_BASE anyway. */
+	v->msr_owned = TDM_ST_MSRS;
 	for (i = 0; i < ARRAY_SIZE(passthrough_msrs); i++) {
-		u32 msr = passthrough_msrs[i];
+		u32 msr = passthrough_msrs[i].msr, part = passthrough_msrs[i].part;
 
 		if (tdm_msr_passthrough(vcpu, msr, false))
-			bitmap_allow(bitmap, msr, false);
-		/* A write to the TSC changes the offset: the core's. */
-		if (msr != MSR_IA32_TSC && tdm_msr_passthrough(vcpu, msr, true))
-			bitmap_allow(bitmap, msr, true);
+			bitmap_allow(v->msr_bitmap, msr, false);
+		if (part && tdm_msr_passthrough(vcpu, msr, true)) {
+			bitmap_allow(v->msr_bitmap, msr, true);
+			v->msr_owned |= part;
+		}
 	}
 }
 

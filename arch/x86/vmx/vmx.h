@@ -45,6 +45,7 @@
  * @cpu_base: primary controls without windows
  * @cpu_now, @cpu2_now, @pin_now, @entry_now: as in the VMCS
  * @windows: TDM_WINDOW_* requested
+ * @msr_owned: canonical parts the guest changes by WRMSR or SWAPGS unseen
  * @tpr_now: TPR threshold in the VMCS
  * @host_cr3, @host_cr4: as in the VMCS
  * @host_debugctl: to be put back after exits
@@ -71,6 +72,7 @@ struct tdm_vmx {
 	u32 pin_now;
 	u32 entry_now;
 	u32 windows;
+	u32 msr_owned;
 	u8 tpr_now;
 	bool injected;
 	bool dr_granted;
