@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from deplib.cache import Failure
 
 HEADER_START = 0x1f1
+ELFCLASS64 = 2
 # Magic bytes of the payload -> command that unpacks it.
 UNPACKERS = {
     b"\x1f\x8b": ("gzip", "-dc"),
@@ -68,6 +69,9 @@ class BzImage:
 
 def flatten(elf):
     """Image of a 64-bit ELF kernel: its segments at their physical addresses."""
+    if elf[4] != ELFCLASS64:
+        raise Failure("only 64-bit kernels can be started on Bochs; "
+                      "use --machine bt")
     entry, table = struct.unpack_from("<QQ", elf, 24)
     count = struct.unpack_from("<H", elf, 56)[0]
     segments = []
