@@ -16,6 +16,8 @@ import time
 from deplib import cache
 
 PR_SET_PDEATHSIG = 1
+# Who started us; making artefacts may have taken minutes since.
+_PARENT = os.getppid()
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -33,7 +35,6 @@ class Emulator:
 
     def __init__(self, command, directory, env=None, pass_fds=()):
         self.started = time.monotonic()
-        self._parent = os.getppid()
         try:
             with open(directory / "emulator.txt", "wb") as log:
                 self.process = subprocess.Popen(
@@ -59,7 +60,7 @@ class Emulator:
 
     def orphaned(self):
         """Whether the one who started us is gone."""
-        return os.getppid() != self._parent
+        return os.getppid() != _PARENT
 
     def seconds(self):
         """How long it has been running."""
