@@ -46,6 +46,17 @@ void emul_logic_flags(struct tdm_emul_ctxt *c, u64 res, unsigned int size)
 }
 
 /**
+ * emul_undefined_af() - AF where the manuals leave it undefined
+ * @c: context
+ *
+ * Shifts, BEXTR and divisions set it on AMD processors, clear it on Intel's.
+ */
+void emul_undefined_af(struct tdm_emul_ctxt *c)
+{
+	emul_flag(c, X86_EFLAGS_AF, c->features & TDM_EMUL_F_AMD);
+}
+
+/**
  * emul_add() - add and set all arithmetic flags
  * @c: context
  * @a: first addend

@@ -138,6 +138,7 @@ unsigned int emul_cpl(struct tdm_emul_ctxt *c);
 bool emul_canonical(const struct tdm_emul_ctxt *c, u64 lin);
 int emul_linear(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
 		unsigned int size, unsigned int acc, u64 *lin);
+int emul_check_align(struct tdm_emul_ctxt *c, u64 lin, unsigned int size);
 
 /* ---- memory.c ---- */
 int emul_read_lin(struct tdm_emul_ctxt *c, u64 lin, void *data,
@@ -179,6 +180,7 @@ u64 emul_sub(struct tdm_emul_ctxt *c, u64 a, u64 b, unsigned int borrow,
 	     unsigned int size);
 void emul_logic_flags(struct tdm_emul_ctxt *c, u64 res, unsigned int size);
 void emul_szp_flags(struct tdm_emul_ctxt *c, u64 res, unsigned int size);
+void emul_undefined_af(struct tdm_emul_ctxt *c);
 bool emul_cond(const struct tdm_emul_ctxt *c, unsigned int cc);
 
 static inline void emul_set_flags(struct tdm_emul_ctxt *c, u64 mask, u64 val)

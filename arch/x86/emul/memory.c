@@ -272,6 +272,8 @@ int emul_read_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
 	u64 lin;
 	int rc = emul_linear(c, seg, ea, size, TDM_ACC_READ, &lin);
 
+	if (!rc && size <= 8)
+		rc = emul_check_align(c, lin, size);
 	return rc ? rc : emul_read_lin(c, lin, data, size, TDM_ACC_READ);
 }
 
@@ -291,5 +293,7 @@ int emul_write_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
 	u64 lin;
 	int rc = emul_linear(c, seg, ea, size, TDM_ACC_WRITE, &lin);
 
+	if (!rc && size <= 8)
+		rc = emul_check_align(c, lin, size);
 	return rc ? rc : emul_write_lin(c, lin, data, size, TDM_ACC_WRITE);
 }

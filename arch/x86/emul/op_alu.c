@@ -154,6 +154,8 @@ int emul_op_cmpxchg8b(struct tdm_emul_ctxt *c)
 	if (!rc && size == 16 && (lin & 15))
 		rc = emul_gp(c, 0);
 	if (!rc)
+		rc = emul_check_align(c, lin, size);
+	if (!rc)
 		rc = emul_read_lin(c, lin, mem, size, acc);
 	if (rc)
 		return rc;

@@ -30,6 +30,8 @@ int emul_op_bt(struct tdm_emul_ctxt *c)
 		rc = emul_linear(c, op->seg, ea & emul_mask(c->insn.addrsize),
 				 size, acc, &c->mem_lin);
 		if (!rc)
+			rc = emul_check_align(c, c->mem_lin, size);
+		if (!rc)
 			rc = emul_read_lin(c, c->mem_lin, &v, size, acc);
 		c->mem_old[0] = v;
 		c->mem_valid = true;
@@ -93,6 +95,9 @@ static int count_zeros(struct tdm_emul_ctxt *c, bool leading)
 		n = __builtin_clzll(v) - (64 - bits);
 	else if (v)
 		n = __builtin_ctzll(v);
+	/* Undefined but for CF and ZF; OF stays on AMD processors. */
+	emul_set_flags(c, X86_EFLAGS_SF | X86_EFLAGS_AF | X86_EFLAGS_PF |
+		       (c->features & TDM_EMUL_F_AMD ? 0 : X86_EFLAGS_OF), 0);
 	emul_flag(c, X86_EFLAGS_CF, n == bits);
 	emul_flag(c, X86_EFLAGS_ZF, !n);
 	return emul_put(c, 0, n);

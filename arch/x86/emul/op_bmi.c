@@ -66,6 +66,7 @@ int emul_op_bextr(struct tdm_emul_ctxt *c)
 	if (len < 64)
 		v &= (1ull << len) - 1;
 	emul_logic_flags(c, v, emul_opnd(c, 0)->size);
+	emul_undefined_af(c);
 	return emul_put(c, 0, v);
 }
 

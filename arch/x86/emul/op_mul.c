@@ -133,6 +133,14 @@ static u64 udiv(u64 hi, u64 lo, u64 d, unsigned int size, u64 *rem)
 	return wide / d;
 }
 
+/* All undefined: AMD's clear SF, ZF and PF and set AF, others leave them. */
+static void div_flags(struct tdm_emul_ctxt *c)
+{
+	if (c->features & TDM_EMUL_F_AMD)
+		emul_set_flags(c, X86_EFLAGS_SF | X86_EFLAGS_ZF | X86_EFLAGS_PF |
+			       X86_EFLAGS_AF, X86_EFLAGS_AF);
+}
+
 /* DIV */
 int emul_op_div(struct tdm_emul_ctxt *c)
 {
@@ -147,6 +155,7 @@ int emul_op_div(struct tdm_emul_ctxt *c)
 		return emul_exc(c, EMUL_DE);
 	q = udiv(hi, lo, d, size, &r);
 	put_wide(c, q, r, size);
+	div_flags(c);
 	return TDM_EMUL_DONE;
 }
 
@@ -176,6 +185,7 @@ int emul_op_idiv(struct tdm_emul_ctxt *c)
 	if (q > (neg_n != neg_d ? sign : sign - 1))
 		return emul_exc(c, EMUL_DE);
 	put_wide(c, neg_n != neg_d ? -q : q, neg_n ? -r : r, size);
+	div_flags(c);
 	return TDM_EMUL_DONE;
 }
 
@@ -204,41 +214,38 @@ static void set_al(struct tdm_emul_ctxt *c, u8 al)
 	emul_set_gpr(c, TDM_RAX, 1, al);
 }
 
-/* AAA, AAS */
+/*
+ * AAA, AAS. The undefined flags are those of the addition or subtraction, of
+ * the whole of AX.
+ */
 int emul_op_aaa(struct tdm_emul_ctxt *c)
 {
 	u16 ax = c->regs.gpr[TDM_RAX];
 	bool adjust = (ax & 15) > 9 || (c->regs.rflags & X86_EFLAGS_AF);
+	u16 by = adjust ? 0x106 : 0;
 
-	if (adjust)
-		ax = c->op->arg == BCD_ADD ? ax + 0x106 : ax - 0x106;
+	ax = c->op->arg == BCD_ADD ? emul_add(c, ax, by, 0, 2) :
+				     emul_sub(c, ax, by, 0, 2);
 	emul_set_gpr(c, TDM_RAX, 2, ax & 0xff0f);
 	emul_flag(c, X86_EFLAGS_AF, adjust);
 	emul_flag(c, X86_EFLAGS_CF, adjust);
 	return TDM_EMUL_DONE;
 }
 
-/* DAA, DAS */
+/* DAA, DAS; OF, undefined, is that of the addition or subtraction. */
 int emul_op_daa(struct tdm_emul_ctxt *c)
 {
 	bool add = c->op->arg == BCD_ADD;
-	u8 old = c->regs.gpr[TDM_RAX], al = old;
+	u8 al = c->regs.gpr[TDM_RAX];
 	bool cf = c->regs.rflags & X86_EFLAGS_CF;
-	bool low = (old & 15) > 9 || (c->regs.rflags & X86_EFLAGS_AF);
-	bool high = old > 0x99 || cf;
+	bool low = (al & 15) > 9 || (c->regs.rflags & X86_EFLAGS_AF);
+	bool high = al > 0x99 || cf;
+	u8 by = (low ? 6 : 0) + (high ? 0x60 : 0);
 
-	if (low) {
-		/* DAS also carries out of the low digit; DAA cannot alone. */
-		if (!add && al < 6)
-			cf = true;
-		al = add ? al + 6 : al - 6;
-	}
-	if (high) {
-		al = add ? al + 0x60 : al - 0x60;
-		cf = true;
-	}
+	/* DAS also carries out of the low digit alone; DAA cannot. */
+	cf = high || (!add && low && al < 6);
+	al = add ? emul_add(c, al, by, 0, 1) : emul_sub(c, al, by, 0, 1);
 	set_al(c, al);
-	emul_szp_flags(c, al, 1);
 	emul_flag(c, X86_EFLAGS_AF, low);
 	emul_flag(c, X86_EFLAGS_CF, cf);
 	return TDM_EMUL_DONE;
@@ -257,15 +264,13 @@ int emul_op_aam(struct tdm_emul_ctxt *c)
 	return TDM_EMUL_DONE;
 }
 
-/* AAD */
+/* AAD; OF, AF and CF, undefined, are those of the addition. */
 int emul_op_aad(struct tdm_emul_ctxt *c)
 {
 	u16 ax = c->regs.gpr[TDM_RAX];
-	u8 al = (ax >> 8) * emul_opnd(c, 0)->imm + ax;
 
-	emul_set_gpr(c, TDM_RAX, 2, al);
-	emul_szp_flags(c, al, 1);
-	emul_set_flags(c, X86_EFLAGS_AF | X86_EFLAGS_CF | X86_EFLAGS_OF, 0);
+	emul_set_gpr(c, TDM_RAX, 2,
+		     emul_add(c, (ax >> 8) * emul_opnd(c, 0)->imm, ax, 0, 1));
 	return TDM_EMUL_DONE;
 }
 

@@ -129,7 +129,7 @@ int emul_op_shift(struct tdm_emul_ctxt *c)
 		v = shifts[c->op->arg](c, v, n, size);
 		if (c->op->arg <= SHIFT_SAR) {
 			emul_szp_flags(c, v, size);
-			emul_flag(c, X86_EFLAGS_AF, false);
+			emul_undefined_af(c);
 		}
 	}
 	/* Also with a count of 0: the operand is written all the same. */
@@ -163,7 +163,7 @@ int emul_op_shiftd(struct tdm_emul_ctxt *c)
 	unsigned int size = emul_opnd(c, 0)->size, bits = size * 8;
 	bool left = c->op->arg == SHIFTD_LEFT;
 	u64 v, src, n, res;
-	bool cf;
+	bool cf, top;
 	int rc;
 
 	rc = emul_get(c, 2, &n);
@@ -188,9 +188,12 @@ int emul_op_shiftd(struct tdm_emul_ctxt *c)
 	}
 	res &= emul_mask(size);
 	emul_szp_flags(c, res, size);
-	emul_flag(c, X86_EFLAGS_AF, false);
-	set_cf_of(c, cf, bit_at(res, bits - 1) !=
-			 (left ? cf : bit_at(res, bits - 2)));
+	emul_undefined_af(c);
+	/* OF is defined for a count of 1 only; this is what it is beyond. */
+	top = bit_at(res, bits - 1);
+	if (left && n >= bits && (c->features & TDM_EMUL_F_AMD))
+		top = false;
+	set_cf_of(c, cf, top != (left ? cf : bit_at(res, bits - 2)));
 	return emul_put(c, 0, res);
 }
 

@@ -22,6 +22,8 @@ static int mem_read(struct tdm_emul_ctxt *c, const struct tdm_operand *op,
 
 	if (!rc && aligned && (lin & (size - 1)))
 		rc = emul_gp(c, 0);
+	if (!rc)
+		rc = emul_check_align(c, lin, size);
 	return rc ? rc : emul_read_lin(c, lin, data, size, TDM_ACC_READ);
 }
 
@@ -33,6 +35,8 @@ static int mem_write(struct tdm_emul_ctxt *c, const struct tdm_operand *op,
 
 	if (!rc && aligned && (lin & (size - 1)))
 		rc = emul_gp(c, 0);
+	if (!rc)
+		rc = emul_check_align(c, lin, size);
 	return rc ? rc : emul_write_lin(c, lin, data, size, TDM_ACC_WRITE);
 }
 

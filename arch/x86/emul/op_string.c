@@ -228,7 +228,7 @@ static int string_insn(struct tdm_emul_ctxt *c, const struct string_op *op)
 	unsigned int size = c->op->arg, left = MAX_ITERATIONS, n;
 	bool stepping = c->regs.rflags & X86_EFLAGS_TF;
 	bool blocks = op->block && !stepping &&
-		      !(c->regs.rflags & X86_EFLAGS_DF);
+		      !(c->regs.rflags & (X86_EFLAGS_DF | X86_EFLAGS_AC));
 	int rc;
 
 	if (!is_rep(c))

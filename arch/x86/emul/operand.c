@@ -100,6 +100,8 @@ static int get_mem(struct tdm_emul_ctxt *c, const struct tdm_operand *op, u64 *v
 		acc |= TDM_ACC_WRITE;
 	rc = emul_mem_linear(c, op, op->size, acc, &c->mem_lin);
 	if (!rc)
+		rc = emul_check_align(c, c->mem_lin, op->size);
+	if (!rc)
 		rc = emul_read_lin(c, c->mem_lin, &v, op->size, acc);
 	if (rc)
 		return rc;
@@ -153,6 +155,8 @@ static int put_mem(struct tdm_emul_ctxt *c, const struct tdm_operand *op, u64 va
 		acc |= TDM_ACC_READ;
 	if (!c->mem_valid) {
 		rc = emul_mem_linear(c, op, op->size, acc, &c->mem_lin);
+		if (!rc)
+			rc = emul_check_align(c, c->mem_lin, op->size);
 		if (rc)
 			return rc;
 	} else if (c->insn.prefixes & TDM_PFX_LOCK) {

@@ -112,6 +112,22 @@ static int linear64(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
 }
 
 /**
+ * emul_check_align() - the alignment check of CPL 3 data accesses
+ * @c: context
+ * @lin: linear address
+ * @size: bytes of the access, a power of two
+ *
+ * Return: DONE or FAULT, #AC(0).
+ */
+int emul_check_align(struct tdm_emul_ctxt *c, u64 lin, unsigned int size)
+{
+	if (likely(!(lin & (size - 1))) || !(c->cr0 & X86_CR0_AM) ||
+	    !(c->regs.rflags & X86_EFLAGS_AC) || emul_cpl(c) != 3)
+		return TDM_EMUL_DONE;
+	return emul_exc_err(c, EMUL_AC, 0);
+}
+
+/**
  * emul_linear() - linear address of an access, checked
  * @c: context
  * @seg: segment
