@@ -365,6 +365,10 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 		return vm_get_dirty_log(vm, arg);
 	case KVM_CLEAR_DIRTY_LOG:
 		return vm_clear_dirty_log(vm, arg);
+	case KVM_SET_NR_MMU_PAGES:
+		return tdm_mmu_set_max_pages(vm, uarg);
+	case KVM_GET_NR_MMU_PAGES:
+		return READ_ONCE(vm->mmu.max_pages);
 	case KVM_SET_TSS_ADDR:
 		/* Only for guests in vm86 on old hardware; the range is checked. */
 		return uarg > 0xffffffffull - 3 * PAGE_SIZE ? -EINVAL : 0;

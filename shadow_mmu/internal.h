@@ -16,6 +16,7 @@
 
 #define TDM_PT_LEVELS		4	/* of the tables we build; gpa below 2^48 */
 #define TDM_PT_ENTRIES		512u
+#define TDM_GFN_END		(1ull << (9 * TDM_PT_LEVELS))
 #define TDM_LEVEL_4K		1
 #define TDM_LEVEL_2M		2
 #define TDM_LEVEL_1G		3
@@ -23,6 +24,9 @@
 /* Table pages one fault can need: a path of three, and one to split a leaf. */
 #define TDM_POOL_NEED		4u
 #define TDM_POOL_FILL		16u
+
+#define TDM_MIN_MAX_PAGES	64u	/* as in KVM */
+static_assert(TDM_MIN_MAX_PAGES > 2 * TDM_POOL_FILL);
 
 /* Pages per large page of a level; also the alignment of its gfn. */
 static inline u64 tdm_level_pages(int level)

@@ -36,6 +36,20 @@ void tdm_mmu_free_table(struct tdm_vm *vm, struct page *page)
 	__free_page(page);
 }
 
+/* Over the caller's bound: start again with empty tables. */
+static void obey_limit(struct tdm_vm *vm)
+{
+	struct tdm_mmu *mmu = &vm->mmu;
+	unsigned long limit = READ_ONCE(mmu->max_pages);
+
+	if (!limit || atomic64_read(&vm->stat[TDM_VMSTAT_mmu_pages]) + TDM_POOL_FILL <= limit)
+		return;
+	spin_lock(&mmu->lock);
+	tdm_ept_zap(vm, 0, TDM_GFN_END);
+	spin_unlock(&mmu->lock);
+	tdm_mmu_sync_tlb(vm);
+}
+
 /**
  * tdm_mmu_refill() - put zeroed pages into the pool of table pages
  * @vm: the VM; no lock held, may sleep
@@ -48,6 +62,7 @@ int tdm_mmu_refill(struct tdm_vm *vm)
 	LIST_HEAD(pages);
 	unsigned int n;
 
+	obey_limit(vm);
 	for (n = 0; n < TDM_POOL_FILL; n++) {
 		struct page *page = table_alloc(vm);
 
@@ -61,6 +76,24 @@ int tdm_mmu_refill(struct tdm_vm *vm)
 	n = mmu->pool_nr;
 	spin_unlock(&mmu->lock);
 	return n >= TDM_POOL_NEED ? 0 : -ENOMEM;
+}
+
+/**
+ * tdm_mmu_set_max_pages() - KVM_SET_NR_MMU_PAGES: bound the table pages
+ * @vm: the VM
+ * @pages: so many at most; when they are used up all mappings are made anew
+ *
+ * Without it the bound is what the caller's memory cgroup allows.
+ *
+ * Return: 0; -EINVAL: too few to run with.
+ */
+int tdm_mmu_set_max_pages(struct tdm_vm *vm, unsigned long pages)
+{
+	if (pages < TDM_MIN_MAX_PAGES)
+		return -EINVAL;
+	/* KVM_GET_NR_MMU_PAGES returns it as an int. */
+	WRITE_ONCE(vm->mmu.max_pages, min(pages, (unsigned long)INT_MAX));
+	return 0;
 }
 
 static void empty_pool(struct tdm_vm *vm)

@@ -31,6 +31,7 @@ extern const struct tdm_mmu_client *tdm_mmu_client;
 int tdm_mmu_vm_init(struct tdm_vm *vm);		/* notifier, root; current->mm == vm->mm */
 void tdm_mmu_vm_release(struct tdm_vm *vm);	/* last user fd closed: unregister notifier, drop all mappings */
 void tdm_mmu_vm_destroy(struct tdm_vm *vm);
+int tdm_mmu_set_max_pages(struct tdm_vm *vm, unsigned long pages);	/* KVM_SET_NR_MMU_PAGES */
 
 /* ---- memslots (shadow_mmu/memslot.c) ---- */
 /**

@@ -126,7 +126,7 @@ static void release(struct mmu_notifier *mn, struct mm_struct *mm)
 
 	spin_lock(&vm->mmu.lock);
 	vm->mmu.gone = true;
-	tdm_ept_zap(vm, 0, tdm_level_pages(TDM_PT_LEVELS) * TDM_PT_ENTRIES);
+	tdm_ept_zap(vm, 0, TDM_GFN_END);
 	spin_unlock(&vm->mmu.lock);
 	tdm_mmu_sync_tlb(vm);
 }

@@ -84,6 +84,8 @@ struct tdm_engine_info {
 	X(KVM_ENABLE_CAP,		VM,	PARTIAL, "the capabilities KVM_CHECK_EXTENSION names") \
 	X(KVM_SET_USER_MEMORY_REGION,	VM,	FULL,	 "")		\
 	X(KVM_GET_DIRTY_LOG,		VM,	FULL,	 "")		\
+	X(KVM_SET_NR_MMU_PAGES,		VM,	FULL,	 "")		\
+	X(KVM_GET_NR_MMU_PAGES,		VM,	FULL,	 "0: no bound was set")	\
 	X(KVM_CLEAR_DIRTY_LOG,		VM,	FULL,	 "")		\
 	X(KVM_SET_TSS_ADDR,		VM,	FULL,	 "not needed with unrestricted guest: checked, ignored") \
 	X(KVM_SET_IDENTITY_MAP_ADDR,	VM,	FULL,	 "ditto")	\

@@ -555,7 +555,7 @@ static void random_step(void)
 }
 
 static void test_random(const char *name, u64 caps, bool ad_bits, unsigned int fail,
-			unsigned int steps)
+			unsigned int max_pages, unsigned int steps)
 {
 	s64 large, around, splits;
 	unsigned int i;
@@ -563,8 +563,10 @@ static void test_random(const char *name, u64 caps, bool ad_bits, unsigned int f
 	vm_start(caps);
 	tdm_ept_caps.ad_bits = ad_bits;
 	shim_fail = fail;
+	vm.mmu.max_pages = max_pages;
 	for (i = 0; i < steps && !broken; i++)
 		random_step();
+	must(!max_pages || vm.stat[TDM_VMSTAT_mmu_pages].v <= max_pages, "more tables than allowed");
 	large = vm.stat[TDM_VMSTAT_mmu_mapped_2m].v;
 	around = vm.stat[TDM_VMSTAT_mmu_mapped_around].v;
 	splits = vm.stat[TDM_VMSTAT_mmu_splits].v;
@@ -739,18 +741,19 @@ int main(int argc, char **argv)
 	unsigned int n = argc > 1 ? strtoul(argv[1], NULL, 0) : 20000;
 	u64 enable = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
 
-	ktap_start(11);
+	ktap_start(12);
 	test_arguments();
 	test_log_arguments();
 	test_log_fault();
 	test_notifier_blocks();
 	test_refused();
 	test_large_to_small();
-	test_random("random operations as the model", 0, true, 0, n);
-	test_random("random operations, logs cleared by hand", enable, true, 0, n);
+	test_random("random operations as the model", 0, true, 0, 0, n);
+	test_random("random operations, logs cleared by hand", enable, true, 0, 0, n);
 	test_random("random operations, logs initially set",
-		    enable | KVM_DIRTY_LOG_INITIALLY_SET, true, 0, n);
-	test_random("random operations, no accessed bits", 0, false, 0, n);
-	test_random("random operations, allocations fail", 0, true, 5, n);
+		    enable | KVM_DIRTY_LOG_INITIALLY_SET, true, 0, 0, n);
+	test_random("random operations, no accessed bits", 0, false, 0, 0, n);
+	test_random("random operations, allocations fail", 0, true, 5, 0, n);
+	test_random("random operations, few table pages", 0, true, 0, 24, n);
 	return ktap_end();
 }
