@@ -110,12 +110,44 @@ static unsigned int add_prefixes(u8 *p)
 	return n;
 }
 
+/* A vector move, often with VEX: chance alone would seldom find one. */
+static void make_vector_move(void)
+{
+	static const u8 opcodes[] = {
+		0x10, 0x11, 0x12, 0x13, 0x16, 0x17, 0x28, 0x29, 0x2b, 0x6e,
+		0x7e, 0x6f, 0x7f, 0xe7, 0xd6, 0xf0,
+	};
+	static const u8 prefixes[] = { 0, 0x66, 0xf3, 0xf2 };
+	u8 op = opcodes[rnd() % ARRAY_SIZE(opcodes)], pp = rnd() % 4;
+	unsigned int n = 0;
+
+	if (one_in(2)) {
+		t.code[n++] = 0xc5;
+		t.code[n++] = (rnd() & 0x84) | (one_in(3) ? rnd() & 0x78 : 0x78) | pp;
+	} else if (one_in(2)) {
+		t.code[n++] = 0xc4;
+		t.code[n++] = (rnd() & 0xe0) | 1;
+		t.code[n++] = (rnd() & 0x84) | (one_in(3) ? rnd() & 0x78 : 0x78) | pp;
+	} else {
+		if (pp)
+			t.code[n++] = prefixes[pp];
+		if (t.mode == NATIVE_64 && one_in(2))
+			t.code[n++] = 0x40 | rnd() % 16;
+		t.code[n++] = 0x0f;
+	}
+	t.code[n] = op;
+}
+
 static void make_code(void)
 {
 	unsigned int n, i;
 
 	for (i = 0; i < sizeof(t.code); i++)
 		t.code[i] = rnd();
+	if (one_in(8)) {
+		make_vector_move();
+		return;
+	}
 	n = add_prefixes(t.code);
 	switch (rnd() % 16) {
 	case 0 ... 4:
@@ -130,7 +162,14 @@ static void make_code(void)
 		/* VEX: map 1 to 3, small opcodes and those of BMI */
 		t.code[n++] = 0xc4;
 		t.code[n] = (t.code[n] & 0xe0) | (1 + rnd() % 3);
+		t.code[n + 1] |= one_in(2) ? 0x78 : 0;
 		t.code[n + 2] = one_in(2) ? 0xf0 + rnd() % 8 : t.code[n + 2];
+		break;
+	case 7:
+		t.code[n++] = 0xc4;
+		t.code[n] = (t.code[n] & 0xe0) | (2 + one_in(4));
+		t.code[n + 1] &= ~4;
+		t.code[n + 2] = 0xf0 + rnd() % 8;
 		break;
 	}
 }
