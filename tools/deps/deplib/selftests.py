@@ -79,13 +79,13 @@ def kvm_selftests():
         new.mkdir()
         # -k and no check of the status: a few tests do not build with
         # general registers only. That most did is checked below.
-        subprocess.run(
-            ["make", "-k", f"-j{os.cpu_count()}", "ARCH=x86_64",
-             f"OUTPUT={new}", f"EXTRA_CFLAGS={_KVM_CFLAGS}",
-             "USERLDFLAGS=-static"],
-            cwd=work / _SELFTESTS / "kvm", stdin=subprocess.DEVNULL,
-            stdout=open(new.parent / "log", "wb"), stderr=subprocess.STDOUT,
-            check=False)
+        with open(new.parent / "log", "wb") as log:
+            subprocess.run(
+                ["make", "-k", f"-j{os.cpu_count()}", "ARCH=x86_64",
+                 f"OUTPUT={new}", f"EXTRA_CFLAGS={_KVM_CFLAGS}",
+                 "USERLDFLAGS=-static"],
+                cwd=work / _SELFTESTS / "kvm", stdin=subprocess.DEVNULL,
+                stdout=log, stderr=subprocess.STDOUT, check=False)
         for path in sorted(new.rglob("*")):
             if path.is_file() and not os.access(path, os.X_OK):
                 path.unlink()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Everything a run needs that is the same for every run, made once and cached."""
+"""What is the same for every run: made once, and cached."""
 import hashlib
 import mmap
 import stat

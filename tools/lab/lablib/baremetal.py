@@ -4,8 +4,9 @@
 How a guest ends, on either emulator: it prints a line "EXIT n" on COM1, waits
 until the transmitter is empty (LSR bit 6: Bochs takes a character's time for
 each), writes n to port 0xf4 (QEMU ends there), then "Shutdown" to port 0x8900
-(Bochs ends there), and halts. The exit status is (n << 1) | 1, as QEMU's isa-debug-exit makes it. A
-machine that powers itself off gives 0, one that resets or dies gives 125.
+(Bochs ends there), and halts. The exit status is (n << 1) | 1, as QEMU's
+isa-debug-exit makes it. A machine that powers itself off gives 0, one that
+resets or dies gives 125.
 """
 import re
 import sys
@@ -250,6 +251,6 @@ def _report_ticks(part, stream):
     end = part.end_ticks()
     if start is None or end is None:
         report.say("no instruction count: the guest did not switch the "
-                    "machine off")
+                   "machine off")
     else:
         report.say(f"ticks {end - start}")
