@@ -112,6 +112,19 @@ close_device:
 	return err;
 }
 
+/* By default the ABI lets MONITOR and MWAIT pass where CPUID does not have them. */
+static void tdm_mwait_as_hardware(struct tdm_kvm *kvm)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_DISABLE_QUIRKS2,
+		.args[0] = KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS,
+	};
+
+	if (tdm_kvm_cap(kvm->vm, KVM_CAP_DISABLE_QUIRKS2) &
+	    KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
+		ioctl(kvm->vm, KVM_ENABLE_CAP, &cap);
+}
+
 /**
  * tdm_kvm_create_vm() - make the VM and choose its engine.
  *
@@ -136,6 +149,7 @@ int tdm_kvm_create_vm(struct tdm_kvm *kvm,
 	err = tdm_engine_set(kvm, choice);
 	if (err)
 		return err;
+	tdm_mwait_as_hardware(kvm);
 	if (tdm_kvm_cap(kvm->vm, KVM_CAP_SET_IDENTITY_MAP_ADDR) &&
 	    ioctl(kvm->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0) {
 		err = -errno;
