@@ -39,6 +39,11 @@ def read(path):
     return data.decode(errors="replace").replace("\r", "").splitlines()
 
 
+def is_up(lines):
+    """Whether the host got as far as to its init."""
+    return any(UP in line for line in lines)
+
+
 def complaints(lines):
     """Lines in which the host complained after it was up.
 

@@ -127,7 +127,8 @@ def _run(options, setup, channel, timeout):
 
 def _judge(channel, in_time, directory, timeout, counting):
     """(exit status of the run, lines to say about it)."""
-    found = console.complaints(console.read(directory / "console.txt"))
+    lines = console.read(directory / "console.txt")
+    found = console.complaints(lines)
     if found:
         return STATUS_HOST, ["the host complained:"] + \
             ["  " + line for line in found[:COMPLAINTS_SHOWN]]
@@ -137,9 +138,12 @@ def _judge(channel, in_time, directory, timeout, counting):
     if not counting and channel.silent() > silent:
         return STATUS_HOST, ["the host hung: no sign of life for "
                              f"{channel.silent():.0f} s"]
+    if not in_time and not channel.started and console.is_up(lines):
+        return STATUS_HOST, ["the host hung while it loaded the module"]
     if not in_time:
-        what = "did not end" if channel.started else "did not come up"
-        return STATUS_TIMEOUT, [f"the host {what} within {timeout:g} s"]
+        what = "command did not end" if channel.started \
+            else "host did not come up"
+        return STATUS_TIMEOUT, [f"the {what} within {timeout:g} s"]
     return STATUS_HOST, ["the host died without an exit status"]
 
 
