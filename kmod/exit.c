@@ -523,8 +523,10 @@ static int handle_exception(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 		return debug_exit(vcpu, vector, exit->exc.payload | DR6_RESERVED);
 	if (vector == X86_TRAP_BP && (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP))
 		return debug_exit(vcpu, vector, 0);
-	if (vector == X86_TRAP_BP) {
-		vcpu->ev.cur = (struct tdm_event){ .type = TDM_EV_SOFT_EXC,
+	/* INT3, INTO and ICEBP are delivered behind their instruction. */
+	if (exit->insn_len) {
+		vcpu->ev.cur = (struct tdm_event){
+			.type = vector == X86_TRAP_DB ? TDM_EV_PRIV_SW : TDM_EV_SOFT_EXC,
 			.vector = vector, .insn_len = exit->insn_len };
 		vcpu->ev.cur_valid = true;
 		return 1;
