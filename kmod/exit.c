@@ -141,6 +141,29 @@ int tdm_internal_error(struct tdm_vcpu *vcpu, u32 suberror, const struct tdm_exi
 
 /* ---- port I/O ---- */
 
+/* Its breakpoints found something: a trap, together with TF's if there is one. */
+static noinline int io_breakpoint(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
+{
+	u64 hits = tdm_dr_io_hits(vcpu, exit->io.port, exit->io.size);
+
+	if (!hits)
+		return 1;
+	if (vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP)
+		return debug_exit(vcpu, X86_TRAP_DB, hits | DR6_RESERVED);
+	if (vcpu->ev.exc_pending && vcpu->ev.exc.vector == X86_TRAP_DB)
+		vcpu->ev.exc.payload |= hits;
+	else
+		tdm_queue_exception_payload(vcpu, X86_TRAP_DB, false, 0, hits);
+	return 1;
+}
+
+/* IN or OUT is done. */
+static __always_inline int io_done(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
+{
+	skip_insn(vcpu, exit->insn_len);
+	return likely(!tdm_dr_any(vcpu)) ? 1 : io_breakpoint(vcpu, exit);
+}
+
 static int complete_in(struct tdm_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -156,7 +179,7 @@ static int complete_in(struct tdm_vcpu *vcpu)
 	else
 		*rax = (*rax & ~0xffull) | (u8)val;
 	run->io.count = 0;
-	return skip_and_resume(vcpu, &vcpu->exit);
+	return io_done(vcpu, &vcpu->exit);
 }
 
 static int complete_out(struct tdm_vcpu *vcpu)
@@ -164,7 +187,7 @@ static int complete_out(struct tdm_vcpu *vcpu)
 	/* The caller may have set new registers meanwhile (a reset): keep them. */
 	if (vcpu->regs.rip != vcpu->io_rip)
 		return 1;
-	return skip_and_resume(vcpu, &vcpu->exit);
+	return io_done(vcpu, &vcpu->exit);
 }
 
 static int io_to_user(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
@@ -213,7 +236,7 @@ static enum tdm_fast fast_io(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 		return TDM_FAST_NO;
 	}
 	tdm_stat(vcpu, exit_io);
-	skip_insn(vcpu, exit->insn_len);
+	io_done(vcpu, exit);
 	/* A read raises nothing by itself; what comes later kicks. */
 	return exit->io.in && !vcpu->ev.exc_pending ? TDM_FAST_DONE : TDM_FAST_EVENTS;
 }
@@ -224,7 +247,7 @@ static int handle_io(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	if (exit->io.string)
 		return tdm_emulate(vcpu, exit);
 	if (!exit->io.tried && io_in_kernel(vcpu, exit))
-		return skip_and_resume(vcpu, exit);
+		return io_done(vcpu, exit);
 	trace_tdm_io(vcpu, false, !exit->io.in, exit->io.port, exit->io.size,
 		     vcpu->regs.gpr[TDM_RAX]);
 	return io_to_user(vcpu, exit);

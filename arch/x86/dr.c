@@ -19,6 +19,8 @@
 #define DR7_GD		BIT_ULL(13)
 #define DR6_WRITABLE	0xe00full	/* B0-B3, BD, BS, BT */
 #define DR7_ALWAYS_1	BIT_ULL(10)
+#define DR7_FIELDS_SHIFT	16	/* R/W and LEN, four bits a breakpoint */
+#define DR7_RW_IO	2
 #define DR7_RTM		BIT_ULL(11)
 #define DR7_WRITABLE	0xffff23ffull	/* L, G, LE, GE, GD, R/W, LEN */
 
@@ -138,4 +140,36 @@ int tdm_set_dr(struct tdm_vcpu *vcpu, int dr, u64 val)
 	if (r)
 		tdm_queue_gp(vcpu);
 	return r;
+}
+
+/**
+ * tdm_dr_io_hits() - I/O breakpoints that an access to a port triggers
+ * @vcpu: loaded vCPU
+ * @port: first port
+ * @size: 1, 2 or 4
+ *
+ * Accesses that exit are made by software, which the processor's own check
+ * does not see.
+ *
+ * Return: bits of DR6 (B0-B3), 0 for none.
+ */
+u64 tdm_dr_io_hits(struct tdm_vcpu *vcpu, u16 port, u8 size)
+{
+	u64 dr7 = tdm_dr7_effective(vcpu), hits = 0, first;
+	u32 i, field, len;
+
+	tdm_need(vcpu, TDM_ST_CR);
+	if (!(vcpu->st.cr4 & X86_CR4_DE))
+		return 0;
+	for (i = 0; i < 4; i++) {
+		field = dr7 >> (DR7_FIELDS_SHIFT + i * 4) & 0xf;
+		if (!(dr7 & (3ull << (i * 2))) || (field & 3) != DR7_RW_IO)
+			continue;
+		/* LEN 00 1 byte, 01 two, 11 four; an aligned range of that size */
+		len = (field >> 2) + 1;
+		first = tdm_dr_effective(vcpu, i) & ~(u64)(len - 1);
+		if (port < first + len && first < (u64)port + size)
+			hits |= BIT_ULL(i);
+	}
+	return hits;
 }
