@@ -237,6 +237,7 @@ static int check_options(struct options *o)
 	if (!o->config.acpi && o->config.cpus > 1)
 		tdm_warn("without ACPI tables the guest cannot find its other "
 			 "processors");
+	o->config.firmware = o->bios;
 	return tdm_engine_parse(o->engine, o->mmu, &o->config.engine);
 }
 

@@ -74,19 +74,20 @@ static void dump_regs(const struct kvm_regs *r)
 /* The bytes at the instruction pointer, as far as they can be had. */
 static void dump_code(const struct tdm_vcpu *v, uint64_t linear)
 {
+	const struct tdm_memory *mem = &v->machine->mem;
 	char text[16 * 3 + 1] = "";
 
 	for (unsigned int i = 0; i < 16; i++) {
 		struct kvm_translation t = { .linear_address = linear + i };
-		const uint8_t *p = NULL;
+		int byte = -1;
 
 		if (!ioctl(v->fd, KVM_TRANSLATE, &t) && t.valid)
-			p = tdm_mem_at(&v->machine->mem, t.physical_address, 1);
-		else if (errno == ENOTTY ||
-			 errno == EINVAL) /* no such ioctl: try identity */
-			p = tdm_mem_at(&v->machine->mem, linear + i, 1);
-		if (p)
-			sprintf(text + 3 * i, " %02x", *p);
+			byte = tdm_mem_peek(mem, t.physical_address);
+		else if (errno == ENOTTY || errno == EINVAL)
+			/* no such ioctl: try as if not translated */
+			byte = tdm_mem_peek(mem, linear + i);
+		if (byte >= 0)
+			sprintf(text + 3 * i, " %02x", (unsigned int)byte);
 		else
 			strcpy(text + 3 * i, " ??");
 	}

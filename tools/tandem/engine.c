@@ -5,6 +5,7 @@
  * A device that knows no engines (/dev/kvm) is fine as long as nothing special
  * was asked for; otherwise the user learns what is not to be had, and why.
  */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,6 +13,10 @@
 #include "kvm.h"
 #include "uapi/tandem.h"
 #include "util.h"
+
+/* The module's side of the structs must be laid out as ours is. */
+static_assert(sizeof(struct tdm_engine_config) == 48, "tdm_engine_config");
+static_assert(sizeof(struct tdm_engine_info) == 208, "tdm_engine_info");
 
 static const char *const engine_names[] = {
 	[TDM_ENGINE_AUTO] = "auto",

@@ -112,7 +112,8 @@ close_device:
 	return err;
 }
 
-/* By default the ABI lets MONITOR and MWAIT pass where CPUID does not have them. */
+/* By default the ABI lets MONITOR and MWAIT pass where CPUID does not have
+ * them. */
 static void tdm_mwait_as_hardware(struct tdm_kvm *kvm)
 {
 	struct kvm_enable_cap cap = {

@@ -94,7 +94,7 @@ static int add_devices(struct tdm_machine *m)
 	tdm_serial_init(&m->serial, host, TDM_COM1_GSI);
 	tdm_rtc_init(&m->rtc, host, m->config.mem, m->config.cpus);
 	tdm_i8042_init(&m->i8042, host);
-	tdm_pci_init(&m->pci, host);
+	tdm_pci_init(&m->pci, host, !m->config.firmware);
 	tdm_acpi_pm_init(&m->acpi_pm, host);
 	tdm_testport_init(&m->testport, host);
 	err = tdm_serial_attach(&m->serial, &m->bus, TDM_COM1_BASE);
@@ -130,8 +130,6 @@ static int open_vm(struct tdm_machine *m)
 	err = tdm_kvm_create_vm(&m->kvm, &m->config.engine);
 	if (!err)
 		err = tdm_kvm_add_devices(&m->kvm);
-	if (!err)
-		err = tdm_kvm_add_memory(&m->kvm, &m->mem);
 	if (!err)
 		err = tdm_cpuid_supported(m->kvm.fd, &m->cpuid);
 	return err;
@@ -218,11 +216,17 @@ int tdm_machine_add_firmware(struct tdm_machine *m)
 	return 0;
 }
 
-/** tdm_machine_add_vcpus() - make all vCPUs; number 0 starts at @entry, the
- * others wait. */
+/**
+ * tdm_machine_add_vcpus() - give the VM its memory, as it is now, and its
+ * vCPUs.
+ *
+ * Number 0 starts at @entry, the others wait for it.
+ *
+ * Return: 0 or a negative errno, reported.
+ */
 int tdm_machine_add_vcpus(struct tdm_machine *m, const struct tdm_entry *entry)
 {
-	int err = 0;
+	int err = tdm_kvm_add_memory(&m->kvm, &m->mem);
 
 	for (unsigned int i = 0; !err && i < m->config.cpus; i++)
 		err = tdm_vcpu_create(&m->vcpu[i], m, i);

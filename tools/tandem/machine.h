@@ -31,6 +31,7 @@ struct tdm_machine_config {
 	uint64_t mem;
 	unsigned int cpus;
 	bool prealloc, acpi, trace_io, markers, count;
+	bool firmware;	    /* --bios: the guest starts as after power-on */
 	uint64_t timeout_s; /* 0 = none */
 };
 

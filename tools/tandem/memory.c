@@ -144,6 +144,18 @@ void *tdm_mem_at(const struct tdm_memory *mem, uint64_t gpa, uint64_t len)
 	return mem->base + mem->low_size + (gpa - TDM_HIGH_BASE);
 }
 
+/** tdm_mem_peek() - a byte of RAM or ROM, or -1. */
+int tdm_mem_peek(const struct tdm_memory *mem, uint64_t gpa)
+{
+	const uint8_t *p = tdm_mem_at(mem, gpa, 1);
+
+	if (p)
+		return *p;
+	if (gpa >= TDM_HIGH_BASE || gpa < TDM_HIGH_BASE - mem->rom_size)
+		return -1;
+	return mem->rom[gpa - (TDM_HIGH_BASE - mem->rom_size)];
+}
+
 /** tdm_mem_write() - copy into the guest. Return: 0, or -ENOMEM, reported,
  * naming @what. */
 int tdm_mem_write(const struct tdm_memory *mem, uint64_t gpa, const void *data,

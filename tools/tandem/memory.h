@@ -69,6 +69,7 @@ void tdm_mem_destroy(struct tdm_memory *mem);
 int tdm_mem_add_rom(struct tdm_memory *mem, const uint8_t *image,
 		    uint64_t size);
 void *tdm_mem_at(const struct tdm_memory *mem, uint64_t gpa, uint64_t len);
+int tdm_mem_peek(const struct tdm_memory *mem, uint64_t gpa);
 int tdm_mem_write(const struct tdm_memory *mem, uint64_t gpa, const void *data,
 		  uint64_t len, const char *what);
 unsigned int tdm_mem_slots(const struct tdm_memory *mem,

@@ -21,7 +21,8 @@
 /** tdm_stat_line() - print a counter on stderr. */
 void tdm_stat_line(const char *name, uint64_t value, const char *text)
 {
-	tdm_say("%-32s %16llu  # %s", name, (unsigned long long)value, text);
+	tdm_say("%-32s %16llu%s%s", name, (unsigned long long)value,
+		*text ? "  # " : "", text);
 }
 
 /**
@@ -200,6 +201,16 @@ void tdm_stat_root(const char *device, char *buf, size_t size)
 	snprintf(buf, size, "/sys/kernel/debug/%s", base ? base + 1 : device);
 }
 
+static void print_list(const struct tdm_stat_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct tdm_stat *s = &list->stat[i];
+
+		if (s->value)
+			tdm_stat_line(s->name, s->value, s->text);
+	}
+}
+
 /** tdm_stat_device() - print the device's counters of our VMs; silent without.
  */
 void tdm_stat_device(const char *device)
@@ -213,10 +224,7 @@ void tdm_stat_device(const char *device)
 	for (int i = 0; i < n; i++) {
 		tdm_stat_vm_dir(root, names[i], dir, sizeof(dir));
 		if (!tdm_stat_read_vm(dir, &list))
-			for (size_t j = 0; j < list.count; j++)
-				tdm_stat_line(list.stat[j].name,
-					      list.stat[j].value,
-					      list.stat[j].text);
+			print_list(&list);
 		tdm_stat_free(&list);
 	}
 }

@@ -100,8 +100,13 @@ static const struct tdm_io_ops address_ops = { .read = address_read,
 static const struct tdm_io_ops data_ops = { .read = data_read,
 					    .write = data_write };
 
-/** tdm_pci_init() - the bus after firmware: bridge present, PAM open. */
-void tdm_pci_init(struct tdm_pci *pci, const struct tdm_devhost *host)
+/**
+ * tdm_pci_init() - a bus with the bridge on it.
+ * @firmware_ran: registers as firmware leaves them (PAM open), not as after
+ * reset
+ */
+void tdm_pci_init(struct tdm_pci *pci, const struct tdm_devhost *host,
+		  bool firmware_ran)
 {
 	memset(pci, 0, sizeof(*pci));
 	pci->host = host;
@@ -113,6 +118,8 @@ void tdm_pci_init(struct tdm_pci *pci, const struct tdm_devhost *host)
 		  0x0280);	  /* medium DEVSEL, fast back-to-back */
 	pci->bridge[0x08] = 0x02; /* revision */
 	pci->bridge[0x0b] = 0x06; /* class: bridge; subclass 0: host */
+	if (!firmware_ran)
+		return;
 	pci->bridge[PAM_FIRST] = 0x30;
 	memset(&pci->bridge[PAM_FIRST + 1], 0x33, PAM_LAST - PAM_FIRST);
 }

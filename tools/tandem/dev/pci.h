@@ -4,6 +4,7 @@
 #ifndef TANDEM_DEV_PCI_H
 #define TANDEM_DEV_PCI_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "bus.h"
@@ -16,7 +17,8 @@ struct tdm_pci {
 	uint8_t bridge[256]; /* configuration space of 00:00.0 */
 };
 
-void tdm_pci_init(struct tdm_pci *pci, const struct tdm_devhost *host);
+void tdm_pci_init(struct tdm_pci *pci, const struct tdm_devhost *host,
+		  bool firmware_ran);
 int tdm_pci_attach(struct tdm_pci *pci, struct tdm_bus *bus);
 
 #endif

@@ -107,6 +107,8 @@ int tdm_testport_attach(struct tdm_testport *t, struct tdm_bus *bus,
 	const struct tdm_io_region r[] = {
 		{ TDM_EXIT_PORT, 1, 4, "test exit", &exit_ops, t },
 		{ TDM_DEBUG_PORT, 1, 1, "debug console", &debug_ops, t },
+		{ TDM_SEABIOS_PORT, 1, 1, "SeaBIOS debug console", &debug_ops,
+		  t },
 		{ TDM_POST_PORT, 1, 1, "POST code", &post_ops, t },
 		{ TDM_MARKER_PORT, 1, 1, "marker", &marker_ops, t },
 	};

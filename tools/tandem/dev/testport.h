@@ -13,6 +13,7 @@
 #define TDM_EXIT_PORT 0xf4
 #define TDM_MARKER_PORT 0xf5
 #define TDM_DEBUG_PORT 0xe9
+#define TDM_SEABIOS_PORT 0x402
 #define TDM_POST_PORT 0x80
 
 struct tdm_testport {

@@ -35,7 +35,7 @@ static void setup(void)
 	tdm_serial_init(&m.serial, ops, TDM_COM1_GSI);
 	tdm_rtc_init(&m.rtc, ops, 256 * TDM_MIB, 2);
 	tdm_i8042_init(&m.i8042, ops);
-	tdm_pci_init(&m.pci, ops);
+	tdm_pci_init(&m.pci, ops, true);
 	tdm_acpi_pm_init(&m.pm, ops);
 	tdm_testport_init(&m.test, ops);
 	EXPECT(!tdm_serial_attach(&m.serial, &m.bus, TDM_COM1_BASE));
