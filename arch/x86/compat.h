@@ -26,17 +26,21 @@ static inline bool tdm_work_pending(void)
 	return __xfer_to_guest_mode_work_pending();
 }
 
+/* compat.c: a scratch struct for the kernel's function to write to */
+struct kvm_vcpu;
+extern struct kvm_vcpu *const tdm_scratch_kvm_vcpu;
+
 /**
  * tdm_handle_work() - do that work; process context
  *
- * The kernel's function takes a struct kvm_vcpu only to hand it to an
- * architecture hook that x86 does not have: NULL is fine.
+ * The kernel's function notes in KVM's struct kvm_vcpu that a signal came: it
+ * must get one, although nobody reads it.
  *
  * Return: 0, or -EINTR for a signal.
  */
 static inline int tdm_handle_work(void)
 {
-	return xfer_to_guest_mode_handle_work(NULL);
+	return xfer_to_guest_mode_handle_work(tdm_scratch_kvm_vcpu);
 }
 
 /**
@@ -71,9 +75,8 @@ static inline bool tdm_fred_active(void)
 
 /*
  * The crash and emergency-reboot path. The kernel calls one registered
- * callback (mainline since 6.7, by now in 6.1.y too; before, it
- * looked at CR4.VMXE itself), and registering a second is a WARN. KVM registers
- * its own: when kvm_intel is loaded (6.1) or when it takes the hardware (6.12).
+ * callback (mainline since 6.7, by now in 6.1.y too; before, it looked at
+ * CR4.VMXE itself), and registering a second is a WARN. KVM registers its own: when kvm_intel is loaded (6.1) or when it takes the hardware (6.12).
  * Its callback leaves VMX wherever CR4.VMXE is set, so it serves us, too: ours
  * is there only while KVM is not (see the module notifier in host.c).
  */
