@@ -4,6 +4,7 @@ import re
 import sys
 
 _LINE = re.compile(r"^\s*(not )?ok\b\s*(\d+)?\s*-?\s*(.*)$")
+_RUN = re.compile(r"^#\s+RUN\s+(\S+)")
 _DIRECTIVE = re.compile(r"\s#\s*(SKIP|TODO)\b:?\s*(.*)$", re.I)
 
 
@@ -63,7 +64,12 @@ def parse(text, nested=False):
     when asked for, and then instead of their parent's line."""
     results = []
     children = []
+    running = ""
     for line in text.splitlines():
+        # The harness does not name a test that it skips but here.
+        match = _RUN.match(line)
+        if match:
+            running = match.group(1)
         match = _LINE.match(line)
         if not match:
             continue
@@ -77,6 +83,7 @@ def parse(text, nested=False):
         if directive:
             reason = directive.group(2)
             name = (" " + name)[:directive.start()].strip()
+            name = name or running
             status = "skip" if directive.group(1).upper() == "SKIP" else "todo"
         result = Result(name, status, reason)
         if indented:

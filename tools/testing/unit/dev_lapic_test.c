@@ -576,25 +576,38 @@ static void timer_periodic(void)
 	dev_advance(1);
 	CHECK_EQ(dev_take(0), 0x40);
 	eoi(0);
-	/* The smallest period: as often as the guest takes it, no more. */
+	/* The smallest period: not so often that the guest could do nothing else. */
 	dev_apic_write(0, TDM_APIC_TMICT, 1);
 	fires = dev_timer_fires;
-	for (i = 0; i < 100; i++) {
+	for (i = 0, n = 0; i < 10000; i++) {
 		dev_advance(1000);
-		CHECK_EQ(dev_take(0), 0x40);
+		if (dev_take(0) == 0x40) {
+			n++;
+			eoi(0);
+		}
+	}
+	CHECK(n >= 99 && n <= 100);
+	CHECK_EQ(dev_timer_fires - fires, n);
+	/* A short one in step: 30 us comes at multiples of 120. */
+	dev_apic_write(0, TDM_APIC_TMICT, 30000);
+	for (i = 0, n = 0; i < 120; i++) {
+		dev_advance(10000);
+		n += dev_take(0) == 0x40 && i % 12 == 11;
 		eoi(0);
 	}
-	CHECK(dev_timer_fires - fires <= 101);
+	CHECK_EQ(n, 10);
 	/* Periodic to one-shot in flight */
-	dev_apic_write(0, TDM_APIC_TMICT, 1000);
-	dev_advance(1500);
+	dev_apic_write(0, TDM_APIC_TMICT, 1000000);
+	dev_advance(1500000);
 	CHECK_EQ(dev_take(0), 0x40);
 	eoi(0);
 	dev_apic_write(0, TDM_APIC_LVTT, 0x40);
-	dev_advance(500);
+	dev_advance(499999);
+	CHECK_EQ(dev_take(0), -1);
+	dev_advance(1);
 	CHECK_EQ(dev_take(0), 0x40);
 	eoi(0);
-	dev_advance(5000);
+	dev_advance(5000000);
 	CHECK_EQ(dev_take(0), -1);
 }
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Unit tests of the instruction decoder and emulator. `make -C tools/testing/unit run`
-# builds and runs them, plain and with the sanitizers.
+# Unit tests of the instruction decoder and emulator, plain and with the
+# sanitizers.
 
 TDM_TOP := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))/../../..)
 TDM_ZYDIS := $(shell $(TDM_TOP)/tools/deps/fetch zydis)
 include $(TDM_TOP)/arch/x86/zydis/user.mk
 
 EMUL_OUT := $(TDM_TOP)/build/unit/emul
-EMUL_TESTS := emul_random_test
+EMUL_TESTS := emul_real_test emul_io_test emul_random_test
 EMUL_CFLAGS := -O1 -g -std=gnu11 -Wall -Wextra -Wno-missing-field-initializers \
 	-Wno-sign-compare -Wno-override-init $(TDM_EMUL_CPPFLAGS)
 EMUL_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all \
@@ -38,7 +38,11 @@ $(EMUL_OUT)/plain/%_test: $(EMUL_OUT)/plain/tools/testing/unit/%_test.o $(emul-p
 $(EMUL_OUT)/san/%_test: $(EMUL_OUT)/san/tools/testing/unit/%_test.o $(emul-san)
 	@$(CC) $(EMUL_SAN) -o $@ $^
 
-emul-programs := $(foreach t,$(EMUL_TESTS),$(EMUL_OUT)/plain/$(t) $(EMUL_OUT)/san/$(t))
+# The fuzz target with its own random driver; tools/testing/fuzz has libFuzzer's.
+$(EMUL_OUT)/san/emul_fuzz: $(TDM_TOP)/tools/testing/fuzz/emul_fuzz.c $(emul-san) $(EMUL_DEPS)
+	@$(CC) $(EMUL_CFLAGS) $(EMUL_SAN) -DFUZZ_MAIN -o $@ $< $(emul-san)
+
+emul-programs := $(EMUL_OUT)/san/emul_fuzz $(foreach t,$(EMUL_TESTS),$(EMUL_OUT)/plain/$(t) $(EMUL_OUT)/san/$(t))
 
 emul-build: $(emul-programs)
 

@@ -20,6 +20,7 @@
 #define static_assert(e, ...) _Static_assert(e, #e)
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define struct_size(p, m, n) (sizeof(*(p)) + sizeof((p)->m[0]) * (n))
+#define DIV_ROUND_UP(a, b) (((a) + (b) - 1) / (b))
 #define NSEC_PER_SEC	1000000000ul
 #define NSEC_PER_MSEC	1000000ul
 #define NSEC_PER_USEC	1000ul
