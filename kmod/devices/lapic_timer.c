@@ -4,9 +4,8 @@
  *
  * The count is never counted, only computed. The host's timer says that it
  * came due; the vCPU's own thread makes that an interrupt and sets the host's
- * timer for the next period: so a guest that asks for a tick each nanosecond
- * gets no more of them than it can take, and the host no more timer
- * interrupts than the guest makes exits.
+ * timer for the next period: so the host has no more timer interrupts than the
+ * guest makes exits.
  *
  * All but the callback runs in the vCPU's thread, perhaps with interrupts off.
  */
@@ -18,6 +17,9 @@
 #include "kmod/core.h"
 #include "kmod/devices/lapic.h"
 #include "kmod/devices/trace.h"
+
+/* Periodic interrupts do not come closer than this; as KVM. */
+#define MIN_INTERVAL_NS		(200 * NSEC_PER_USEC)
 
 static u32 lvtt_type(struct tdm_lapic *lapic)
 {
@@ -102,6 +104,18 @@ static void arm(struct tdm_lapic *lapic)
 		start_host_timer(lapic, t->expiry_ns);
 }
 
+/*
+ * First end of a period after @now. Periods shorter than MIN_INTERVAL_NS are
+ * served every so many times only: were the next tick due before the exits for
+ * this one are over, the guest would never get further.
+ */
+static u64 next_period(u64 start, u64 p, u64 now)
+{
+	if (p < MIN_INTERVAL_NS)
+		p *= DIV_ROUND_UP(MIN_INTERVAL_NS, p);
+	return start + ((now - start) / p + 1) * p;
+}
+
 /* First expiry after @now; 0 if there is none. */
 static u64 next_expiry(struct tdm_lapic *lapic, u64 now)
 {
@@ -113,7 +127,7 @@ static u64 next_expiry(struct tdm_lapic *lapic, u64 now)
 	case TDM_APIC_LVTT_ONESHOT:
 		return start + p > now ? start + p : 0;
 	case TDM_APIC_LVTT_PERIODIC:
-		return start + ((now - start) / p + 1) * p;
+		return next_period(start, p, now);
 	default:
 		return 0;
 	}
