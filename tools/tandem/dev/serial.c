@@ -115,15 +115,15 @@ static void push_rx(struct tdm_serial *s, uint8_t byte)
 }
 
 /*
- * Let what waits on the line come in. The other end sends only while DTR or RTS
- * is raised, so a driver that clears the FIFO as it starts loses nothing, and
- * no faster than the guest reads.
+ * Let what waits on the line come in. The other end heeds RTS, and sends no faster
+ * than the guest reads. So a driver that clears the FIFO as it starts loses nothing
+ * (Linux raises DTR long before that, RTS after).
  */
 static void pull_line(struct tdm_serial *s)
 {
 	bool had = s->line_count;
 
-	if ((s->mcr & MCR_LOOP) || !(s->mcr & (MCR_DTR | MCR_RTS)))
+	if ((s->mcr & MCR_LOOP) || !(s->mcr & MCR_RTS))
 		return;
 	while (s->line_count && s->rx_count < capacity(s)) {
 		push_rx(s, s->line[s->line_head]);
