@@ -182,8 +182,7 @@ void tdm_bus_report(struct tdm_bus *bus)
 {
 	if (!bus->trace)
 		return;
-	tdm_say("trace-io: ports that left the kernel (claimed = a device of "
-		"the launcher)");
+	tdm_say("trace-io: ports that left the kernel (claimed = a device of the launcher)");
 	for (unsigned int p = 0; p < 0x10000; p++) {
 		const struct tdm_io_region *r = lookup(bus, (uint16_t)p);
 		uint64_t *n = bus->port_count[p];

@@ -64,16 +64,14 @@ static void check_cpu(void)
 		     "present; there is no engine for it yet");
 	if (!vmx) {
 		fact(NEUTRAL, "Intel VMX",
-		     "absent: the exit engine (vmx) cannot run here, the BT "
-		     "engine (bt) needs none of it");
+		     "absent: the exit engine (vmx) cannot run here, the BT engine (bt) needs none of it");
 		return;
 	}
 	switch (tdm_host_vmx_lock()) {
 	case TDM_LOCK_OFF:
 		fact(NO, "Intel VMX",
 		     "present, but switched off and locked by the firmware");
-		remedy("enable 'Intel Virtualization Technology' (VT-x) in the "
-		       "firmware setup, then power off and on");
+		remedy("enable 'Intel Virtualization Technology' (VT-x) in the firmware setup, then power off and on");
 		break;
 	case TDM_LOCK_OPEN:
 		fact(OK, "Intel VMX",
@@ -81,8 +79,7 @@ static void check_cpu(void)
 		break;
 	default:
 		fact(OK, "Intel VMX",
-		     "present; whether the firmware locked it cannot be read "
-		     "(as root: modprobe msr)");
+		     "present; whether the firmware locked it cannot be read (as root: modprobe msr)");
 		break;
 	}
 }
@@ -95,8 +92,7 @@ static void check_owners(void)
 		{ "kvm_intel", "KVM",
 		  "stop its VMs, then: modprobe -r kvm_intel" },
 		{ "vboxdrv", "VirtualBox",
-		  "stop its VMs, then: modprobe -r vboxnetadp vboxnetflt "
-		  "vboxdrv" },
+		  "stop its VMs, then: modprobe -r vboxnetadp vboxnetflt vboxdrv" },
 		{ "vmmon", "VMware",
 		  "stop its VMs, then: /etc/init.d/vmware stop" },
 	};
@@ -109,8 +105,7 @@ static void check_owners(void)
 			continue;
 		any = true;
 		fact(NEUTRAL, "VMX owner",
-		     "%s (module %s) is loaded, use count %d: it may hold VMX "
-		     "while it runs VMs",
+		     "%s (module %s) is loaded, use count %d: it may hold VMX while it runs VMs",
 		     owners[i].who, owners[i].module, users);
 		remedy(owners[i].how);
 	}
@@ -134,8 +129,7 @@ static void check_loading(void)
 			: "off",
 	     enforced ? "refused" : "accepted");
 	if (enforced)
-		remedy("sign tandem.ko with a key the kernel trusts (mokutil), "
-		       "or switch Secure Boot off in the firmware setup");
+		remedy("sign tandem.ko with a key the kernel trusts (mokutil), or switch Secure Boot off in the firmware setup");
 	if (uname(&un) < 0)
 		return;
 	snprintf(headers, sizeof(headers), "/lib/modules/%.64s/build",
@@ -145,8 +139,7 @@ static void check_loading(void)
 		return;
 	}
 	fact(NEUTRAL, "headers",
-	     "for the running kernel, %s, are not installed (only needed to "
-	     "build the module)",
+	     "for the running kernel, %s, are not installed (only needed to build the module)",
 	     un.release);
 	printf("    %-12s -> apt-get install linux-headers-%s\n", "",
 	       un.release);
@@ -240,8 +233,7 @@ static bool check_engines(int fd, const char *path)
 		return prove(path, "guest", &any);
 	if (version != TDM_ABI_VERSION) {
 		fact(NO, "module",
-		     "speaks version %d of tandem's own interface, this "
-		     "launcher version %d",
+		     "speaks version %d of tandem's own interface, this launcher version %d",
 		     version, TDM_ABI_VERSION);
 		remedy("build module and launcher from the same source");
 		return false;
@@ -254,8 +246,7 @@ static bool check_engines(int fd, const char *path)
 static void usage(FILE *out)
 {
 	fputs("usage: tandem check [--device PATH]\n\n"
-	      "Tells what this machine can run, and why not. Exit status: 0 a "
-	      "guest can run,\n"
+	      "Tells what this machine can run, and why not. Exit status: 0 a guest can run,\n"
 	      "1 none can, 2 usage.\n",
 	      out);
 }

@@ -79,17 +79,14 @@ static void usage(FILE *out)
 	      "       tandem run --elf FILE [OPTION]...\n"
 	      "       tandem run --bios FILE [OPTION]...\n\n"
 	      "what to run\n"
-	      "  --kernel FILE     Linux: a bzImage (vmlinuz) or an "
-	      "uncompressed 64-bit vmlinux\n"
+	      "  --kernel FILE     Linux: a bzImage (vmlinuz) or an uncompressed 64-bit vmlinux\n"
 	      "  --elf FILE        a multiboot 1 kernel\n"
 	      "  --bios FILE       firmware, started at the reset vector\n"
-	      "  --initrd FILE     initial ramdisk; may be repeated "
-	      "(multiboot: modules)\n"
+	      "  --initrd FILE     initial ramdisk; may be repeated (multiboot: modules)\n"
 	      "  --append TEXT     command line (Linux: '" DEFAULT_APPEND
 	      "' unless given)\n"
 	      "the machine\n"
-	      "  --mem SIZE        memory, in MiB or with a suffix K, M, G "
-	      "(512M)\n"
+	      "  --mem SIZE        memory, in MiB or with a suffix K, M, G (512M)\n"
 	      "  --cpus N          processors, 1 to 254 (1)\n"
 	      "  --no-acpi         no ACPI tables (then one processor only)\n"
 	      "  --prealloc        populate guest memory before the start\n"
@@ -98,26 +95,18 @@ static void usage(FILE *out)
 	      "  --mmu M           shadow, ept or auto (auto)\n"
 	      "  --device PATH     device to drive (" TDM_DEFAULT_DEVICE
 	      "; /dev/kvm works too)\n"
-	      "  --timeout SECS    end the VM after that time, with status "
-	      "124\n"
+	      "  --timeout SECS    end the VM after that time, with status 124\n"
 	      "what to report, on standard error\n"
 	      "  --stats           counters at the end\n"
-	      "  --count-insns     time-stamp counter ticks from first entry "
-	      "to the end\n"
-	      "  --marker          a line with ticks and exits when the guest "
-	      "writes to port 0xf5\n"
-	      "  --trace-io        ports, pages and MSRs the guest touched, at "
-	      "the end\n"
+	      "  --count-insns     time-stamp counter ticks from first entry to the end\n"
+	      "  --marker          a line with ticks and exits when the guest writes to port 0xf5\n"
+	      "  --trace-io        ports, pages and MSRs the guest touched, at the end\n"
 	      "  --verbose         what the launcher does\n\n"
-	      "The serial port COM1 is standard input and output. On a "
-	      "terminal Ctrl-A is the\n"
+	      "The serial port COM1 is standard input and output. On a terminal Ctrl-A is the\n"
 	      "escape key: Ctrl-A x ends the VM, Ctrl-A h shows the others.\n"
-	      "Exit status: 0 the guest powered off, 2 usage, 4 a file cannot "
-	      "be used, 6 the host\n"
-	      "refused, 8 reset, 10 triple fault, 12 internal error, 14 halted "
-	      "for good, 16 lost\n"
-	      "standard output, 18 Ctrl-A x, 124 time-out, 128+N signal N, (v "
-	      "<< 1) | 1 the guest\n"
+	      "Exit status: 0 the guest powered off, 2 usage, 4 a file cannot be used, 6 the host\n"
+	      "refused, 8 reset, 10 triple fault, 12 internal error, 14 halted for good, 16 lost\n"
+	      "standard output, 18 Ctrl-A x, 124 time-out, 128+N signal N, (v << 1) | 1 the guest\n"
 	      "wrote v to port 0xf4.\n",
 	      out);
 }
@@ -228,15 +217,15 @@ static int check_options(struct options *o)
 		return -EINVAL;
 	}
 	if (o->bios && (o->nr_initrds || o->append)) {
-		tdm_error("--initrd and --append need --kernel or --elf; "
-			  "firmware takes neither");
+		tdm_error(
+			"--initrd and --append need --kernel or --elf; firmware takes neither");
 		return -EINVAL;
 	}
 	if (!o->append)
 		o->append = o->kernel ? DEFAULT_APPEND : "";
 	if (!o->config.acpi && o->config.cpus > 1)
-		tdm_warn("without ACPI tables the guest cannot find its other "
-			 "processors");
+		tdm_warn(
+			"without ACPI tables the guest cannot find its other processors");
 	o->config.firmware = o->bios;
 	return tdm_engine_parse(o->engine, o->mmu, &o->config.engine);
 }

@@ -42,15 +42,15 @@ int tdm_cpuid_supported(int fd, union tdm_cpuid_table *t)
 	if (ioctl(fd, KVM_GET_SUPPORTED_CPUID, &t->table) < 0) {
 		int err = -errno;
 
-		tdm_error("the device does not say what CPU it offers "
-			  "(KVM_GET_SUPPORTED_CPUID): %s",
-			  strerror(-err));
+		tdm_error(
+			"the device does not say what CPU it offers (KVM_GET_SUPPORTED_CPUID): %s",
+			strerror(-err));
 		return err;
 	}
 	if (t->table.nent > TDM_CPUID_MAX - 64) {
-		tdm_error("the device reports %u CPUID entries, more than "
-			  "asked for",
-			  t->table.nent);
+		tdm_error(
+			"the device reports %u CPUID entries, more than asked for",
+			t->table.nent);
 		return -EOVERFLOW;
 	}
 	return 0;

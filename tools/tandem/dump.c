@@ -25,8 +25,7 @@ static const char *mode_name(const struct kvm_sregs *s)
 
 static void dump_segment(const char *name, const struct kvm_segment *s)
 {
-	tdm_say("  %-3s %04x base %016llx limit %08x type %x s %u dpl %u p %u "
-		"db %u l %u g %u",
+	tdm_say("  %-3s %04x base %016llx limit %08x type %x s %u dpl %u p %u db %u l %u g %u",
 		name, s->selector, (unsigned long long)s->base, s->limit,
 		s->type, s->s, s->dpl, s->present, s->db, s->l, s->g);
 }

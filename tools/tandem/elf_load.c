@@ -101,15 +101,16 @@ static int load_segment(const struct tdm_blob *b, const char *path,
 
 	if (s->filesz > s->memsz ||
 	    !tdm_in_range(s->offset, s->filesz, b->size))
-		return bad(path, "a segment lies outside the file; is the file "
-				 "cut short?");
+		return bad(
+			path,
+			"a segment lies outside the file; is the file cut short?");
 	to = tdm_mem_at(mem, s->paddr, s->memsz);
 	if (!to) {
-		tdm_error("'%s' wants memory 0x%llx-0x%llx; give the guest "
-			  "more with --mem (it has %llu MiB)",
-			  path, (unsigned long long)s->paddr,
-			  (unsigned long long)(s->paddr + s->memsz),
-			  (unsigned long long)(mem->size / TDM_MIB));
+		tdm_error(
+			"'%s' wants memory 0x%llx-0x%llx; give the guest more with --mem (it has %llu MiB)",
+			path, (unsigned long long)s->paddr,
+			(unsigned long long)(s->paddr + s->memsz),
+			(unsigned long long)(mem->size / TDM_MIB));
 		return -ENOMEM;
 	}
 	memcpy(to, b->data + s->offset, s->filesz);

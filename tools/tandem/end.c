@@ -19,21 +19,17 @@ static const struct ending endings[TDM_END_MAX] = {
 	[TDM_END_EXITPORT] = { 1, false,
 			       "the guest wrote its status to port 0xf4" },
 	[TDM_END_TRIPLE] = { TDM_EXIT_TRIPLE, true,
-			     "the guest made a triple fault (registers above; "
-			     "'reboot=t' does this on purpose)" },
+			     "the guest made a triple fault (registers above; 'reboot=t' does this on purpose)" },
 	[TDM_END_HALTED] = { TDM_EXIT_HALTED, true,
-			     "the guest halted with nothing that could wake "
-			     "it" },
+			     "the guest halted with nothing that could wake it" },
 	[TDM_END_INTERNAL] = { TDM_EXIT_INTERNAL, true,
-			       "the guest cannot go on; the lines above say "
-			       "why" },
+			       "the guest cannot go on; the lines above say why" },
 	[TDM_END_TIMEOUT] = { TDM_EXIT_TIMEOUT, true,
 			      "the guest ran longer than --timeout allows" },
 	[TDM_END_USER] = { TDM_EXIT_USER, false, "ended by Ctrl-A x" },
 	[TDM_END_SIGNAL] = { 128, false, "ended by a signal" },
 	[TDM_END_CONSOLE] = { TDM_EXIT_CONSOLE, true,
-			      "standard output cannot be written; the guest's "
-			      "console is lost" },
+			      "standard output cannot be written; the guest's console is lost" },
 	[TDM_END_HOST] = { TDM_EXIT_HOST, true,
 			   "the device failed; the lines above say how" },
 };

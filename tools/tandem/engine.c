@@ -112,16 +112,16 @@ int tdm_engine_set(const struct tdm_kvm *kvm,
 		if (any)
 			return 0;
 		if (ioctl(kvm->fd, TDM_GET_ABI_VERSION, 0) < 0) {
-			tdm_error("%s has no engines to choose from; leave out "
-				  "--engine and --mmu, or use %s",
-				  kvm->path, TDM_DEFAULT_DEVICE);
+			tdm_error(
+				"%s has no engines to choose from; leave out --engine and --mmu, or use %s",
+				kvm->path, TDM_DEFAULT_DEVICE);
 			return err;
 		}
 	}
-	tdm_error("engine %s with MMU mode %s is not available: %s; 'tandem "
-		  "check' lists what is",
-		  tdm_engine_name(choice->engine), tdm_mmu_name(choice->mmu),
-		  strerror(-err));
+	tdm_error(
+		"engine %s with MMU mode %s is not available: %s; 'tandem check' lists what is",
+		tdm_engine_name(choice->engine), tdm_mmu_name(choice->mmu),
+		strerror(-err));
 	explain(kvm, choice->engine);
 	return err;
 }

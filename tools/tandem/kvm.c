@@ -37,15 +37,11 @@ const char *tdm_kvm_open_hint(const char *path, int err)
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
-		return tandem ? "the tandem module is not loaded: run 'sudo "
-				"make load' (or insmod tandem.ko), then "
-				"'tandem check'"
-			      : "no driver serves it: load its module (for "
-				"/dev/kvm: modprobe kvm_intel or kvm_amd)";
+		return tandem ? "the tandem module is not loaded: run 'sudo make load' (or insmod tandem.ko), then 'tandem check'"
+			      : "no driver serves it: load its module (for /dev/kvm: modprobe kvm_intel or kvm_amd)";
 	case EACCES:
 	case EPERM:
-		return "no permission: run as root, or have the administrator "
-		       "give your group access to it";
+		return "no permission: run as root, or have the administrator give your group access to it";
 	case EBUSY:
 		return "someone else holds it: 'tandem check' tells who";
 	default:
@@ -86,24 +82,24 @@ int tdm_kvm_open(struct tdm_kvm *kvm, const char *path)
 	}
 	version = ioctl(kvm->fd, KVM_GET_API_VERSION, 0);
 	if (version != KVM_API_VERSION) {
-		tdm_error("%s does not speak the KVM interface, version %d (it "
-			  "says %d)",
-			  path, KVM_API_VERSION, version);
+		tdm_error(
+			"%s does not speak the KVM interface, version %d (it says %d)",
+			path, KVM_API_VERSION, version);
 		goto close_device;
 	}
 	for (unsigned int i = 0; i < ARRAY_SIZE(needs); i++) {
 		if (tdm_kvm_cap(kvm->fd, needs[i].cap) <= 0) {
-			tdm_error("%s lacks %s, which the launcher needs; is "
-				  "the module up to date?",
-				  path, needs[i].name);
+			tdm_error(
+				"%s lacks %s, which the launcher needs; is the module up to date?",
+				path, needs[i].name);
 			goto close_device;
 		}
 	}
 	kvm->run_size = ioctl(kvm->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (kvm->run_size < (int)sizeof(struct kvm_run)) {
-		tdm_error("%s shares too small a page with its user (%d "
-			  "bytes); is the module up to date?",
-			  path, kvm->run_size);
+		tdm_error(
+			"%s shares too small a page with its user (%d bytes); is the module up to date?",
+			path, kvm->run_size);
 		goto close_device;
 	}
 	return 0;
@@ -142,9 +138,9 @@ int tdm_kvm_create_vm(struct tdm_kvm *kvm,
 	} while (kvm->vm < 0 && errno == EINTR);
 	if (kvm->vm < 0) {
 		err = -errno;
-		tdm_error("%s makes no VM: %s; run 'tandem check' for the "
-			  "reason and the remedy",
-			  kvm->path, strerror(-err));
+		tdm_error(
+			"%s makes no VM: %s; run 'tandem check' for the reason and the remedy",
+			kvm->path, strerror(-err));
 		return err;
 	}
 	err = tdm_engine_set(kvm, choice);
@@ -175,9 +171,9 @@ int tdm_kvm_add_devices(struct tdm_kvm *kvm)
 
 	if (ioctl(kvm->vm, KVM_CREATE_IRQCHIP, 0) < 0) {
 		err = -errno;
-		tdm_error("%s makes no interrupt controllers "
-			  "(KVM_CREATE_IRQCHIP): %s",
-			  kvm->path, strerror(-err));
+		tdm_error(
+			"%s makes no interrupt controllers (KVM_CREATE_IRQCHIP): %s",
+			kvm->path, strerror(-err));
 		return err;
 	}
 	if (ioctl(kvm->vm, KVM_CREATE_PIT2, &pit) < 0) {
@@ -206,21 +202,21 @@ int tdm_kvm_add_memory(struct tdm_kvm *kvm, const struct tdm_memory *mem)
 
 		if (slots[i].readonly &&
 		    !tdm_kvm_cap(kvm->vm, KVM_CAP_READONLY_MEM)) {
-			tdm_note("%s knows no read-only memory: the ROM is "
-				 "writable",
-				 kvm->path);
+			tdm_note(
+				"%s knows no read-only memory: the ROM is writable",
+				kvm->path);
 			r.flags = 0;
 		}
 		if (ioctl(kvm->vm, KVM_SET_USER_MEMORY_REGION, &r) < 0) {
 			int err = -errno;
 
-			tdm_error("%s does not take guest memory "
-				  "0x%llx-0x%llx: %s",
-				  kvm->path,
-				  (unsigned long long)r.guest_phys_addr,
-				  (unsigned long long)(r.guest_phys_addr +
-						       r.memory_size),
-				  strerror(-err));
+			tdm_error(
+				"%s does not take guest memory 0x%llx-0x%llx: %s",
+				kvm->path,
+				(unsigned long long)r.guest_phys_addr,
+				(unsigned long long)(r.guest_phys_addr +
+						     r.memory_size),
+				strerror(-err));
 			return err;
 		}
 	}

@@ -69,20 +69,19 @@ static int bad(const struct tdm_load *load, const char *why)
 	return -ENOEXEC;
 }
 
-static int parse_header(const struct tdm_load *load, struct header *h)
+/* Is it a kernel this loader can start, and is the file whole? */
+static int check_header(const struct tdm_load *load, struct header *h)
 {
 	const uint8_t *b = load->image->data;
 	uint64_t size = load->image->size;
 
-	memset(h, 0, sizeof(*h));
 	if (size < BP_HEADER_MAX)
 		return bad(load, "it is too short for a kernel");
 	if (tdm_le16(b + BP_BOOT_FLAG) != 0xaa55 ||
 	    memcmp(b + BP_HEADER, "HdrS", 4))
 		return bad(
 			load,
-			"it is neither a bzImage nor an ELF vmlinux (use --elf "
-			"for a multiboot kernel, --bios for firmware)");
+			"it is neither a bzImage nor an ELF vmlinux (use --elf for a multiboot kernel, --bios for firmware)");
 	h->version = tdm_le16(b + BP_VERSION);
 	if (h->version < 0x0202)
 		return bad(load,
@@ -97,18 +96,33 @@ static int parse_header(const struct tdm_load *load, struct header *h)
 		return bad(load,
 			   "the length of its setup header makes no sense");
 	if (h->setup_size >= size)
-		return bad(load, "the file ends within its setup code; is it "
-				 "cut short?");
+		return bad(
+			load,
+			"the file ends within its setup code; is it cut short?");
 	h->code_size = size - h->setup_size;
 	if (h->version >= 0x0204 &&
 	    tdm_le32(b + BP_SYSSIZE) * 16ULL > tdm_align_up(h->code_size, 16))
-		return bad(load, "the file is shorter than its header says; is "
-				 "it cut short?");
+		return bad(
+			load,
+			"the file is shorter than its header says; is it cut short?");
+	return 0;
+}
 
+/* The fields each version of the protocol added, or what held before it. */
+static int parse_header(const struct tdm_load *load, struct header *h)
+{
+	const uint8_t *b = load->image->data;
+	int err;
+
+	memset(h, 0, sizeof(*h));
+	err = check_header(load, h);
+	if (err)
+		return err;
 	h->alignment = 1;
 	h->pref_address = 0x100000;
 	h->cmdline_max = 255;
 	h->initrd_max = 0x37ffffff;
+	h->init_size = h->code_size;
 	if (h->version >= 0x0203)
 		h->initrd_max = tdm_le32(b + BP_INITRD_ADDR_MAX);
 	if (h->version >= 0x0205) {
@@ -117,19 +131,18 @@ static int parse_header(const struct tdm_load *load, struct header *h)
 	}
 	if (h->version >= 0x0206)
 		h->cmdline_max = tdm_le32(b + BP_CMDLINE_SIZE);
-	h->init_size = h->code_size;
 	if (h->version >= 0x020a) {
 		h->pref_address = tdm_le64(b + BP_PREF_ADDRESS);
-		h->init_size = tdm_le32(b + BP_INIT_SIZE);
+		if (tdm_le32(b + BP_INIT_SIZE) > h->init_size)
+			h->init_size = tdm_le32(b + BP_INIT_SIZE);
 	}
 	if (h->version >= 0x020c)
 		h->xloadflags = tdm_le16(b + BP_XLOADFLAGS);
-	if (h->init_size < h->code_size)
-		h->init_size = h->code_size;
 	if (!h->alignment || (h->alignment & (h->alignment - 1)) ||
 	    h->alignment > TDM_GIB || h->pref_address > TDM_LOW_MAX)
-		return bad(load, "the load address or alignment in its header "
-				 "makes no sense");
+		return bad(
+			load,
+			"the load address or alignment in its header makes no sense");
 	return 0;
 }
 
@@ -140,9 +153,9 @@ static int put_cmdline(const struct tdm_load *load, uint32_t max)
 	if (max > TDM_CMDLINE_MAX - 1)
 		max = TDM_CMDLINE_MAX - 1;
 	if (len > max) {
-		tdm_error("--append has %zu characters; this kernel takes at "
-			  "most %u",
-			  len, max);
+		tdm_error(
+			"--append has %zu characters; this kernel takes at most %u",
+			len, max);
 		return -E2BIG;
 	}
 	return tdm_mem_write(load->mem, TDM_CMDLINE, load->cmdline, len + 1,
@@ -168,8 +181,7 @@ static int put_initrds(const struct tdm_load *load,
 	at = top > total ? (top - total) & ~0xfffULL : 0;
 	if (at < s->kernel_end) {
 		tdm_error(
-			"kernel and initrd together need more guest memory: "
-			"give at least --mem %llu",
+			"kernel and initrd together need more guest memory: give at least --mem %llu",
 			(unsigned long long)((s->kernel_end + total) / TDM_MIB +
 					     16));
 		return -ENOMEM;
@@ -252,13 +264,13 @@ int tdm_load_linux(const struct tdm_load *load, struct tdm_entry *entry)
 		return err;
 	at = choose_address(load, &h);
 	if (!at) {
-		tdm_error("the kernel needs %llu MiB from address 0x%llx on: "
-			  "give at least --mem %llu",
-			  (unsigned long long)(h.init_size / TDM_MIB + 1),
-			  (unsigned long long)h.pref_address,
-			  (unsigned long long)((h.pref_address + h.init_size) /
-						       TDM_MIB +
-					       32));
+		tdm_error(
+			"the kernel needs %llu MiB from address 0x%llx on: give at least --mem %llu",
+			(unsigned long long)(h.init_size / TDM_MIB + 1),
+			(unsigned long long)h.pref_address,
+			(unsigned long long)((h.pref_address + h.init_size) /
+						     TDM_MIB +
+					     32));
 		return -ENOMEM;
 	}
 	err = tdm_mem_write(load->mem, at, load->image->data + h.setup_size,
@@ -303,9 +315,9 @@ int tdm_load_vmlinux(const struct tdm_load *load, struct tdm_entry *entry)
 	if (err)
 		return err;
 	if (!elf.is64)
-		return bad(load,
-			   "a 32-bit vmlinux has no entry for a loader; use "
-			   "its bzImage, or --elf if it is a multiboot kernel");
+		return bad(
+			load,
+			"a 32-bit vmlinux has no entry for a loader; use its bzImage, or --elf if it is a multiboot kernel");
 	if (elf.start < TDM_MIB)
 		return bad(
 			load,

@@ -110,8 +110,8 @@ static int add_devices(struct tdm_machine *m)
 		err = tdm_testport_attach(&m->testport, &m->bus,
 					  m->config.markers);
 	if (err)
-		tdm_error("two devices claim the same port; this is a bug in "
-			  "the launcher");
+		tdm_error(
+			"two devices claim the same port; this is a bug in the launcher");
 	return err;
 }
 
@@ -208,8 +208,8 @@ int tdm_machine_add_firmware(struct tdm_machine *m)
 	used = tdm_acpi_build(area, TDM_ACPI_END - TDM_ACPI_START,
 			      TDM_ACPI_START, m->config.cpus);
 	if (used < 0) {
-		tdm_error("the ACPI tables do not fit; this is a bug in the "
-			  "launcher");
+		tdm_error(
+			"the ACPI tables do not fit; this is a bug in the launcher");
 		return (int)used;
 	}
 	m->rsdp = TDM_ACPI_START;
@@ -299,14 +299,14 @@ int tdm_machine_run(struct tdm_machine *m)
 	if (err)
 		tdm_machine_end(m, TDM_END_HOST, 0);
 	if (!tdm_machine_stop(m)) {
-		tdm_error("a vCPU does not leave the kernel; see dmesg. Its "
-			  "process stays until it does");
+		tdm_error(
+			"a vCPU does not leave the kernel; see dmesg. Its process stays until it does");
 		tdm_console_stop(&m->console);
 		_exit(TDM_EXIT_HOST);
 	}
 	if (!tdm_console_stop(&m->console) && m->end != TDM_END_CONSOLE)
-		tdm_warn("some console output was lost: standard output is not "
-			 "being read");
+		tdm_warn(
+			"some console output was lost: standard output is not being read");
 	status = tdm_end_status(m->end, m->end_value);
 	tdm_bus_report(&m->bus);
 	if (m->config.count)

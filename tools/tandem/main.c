@@ -21,8 +21,8 @@ static void usage(FILE *out)
 	fprintf(out, "usage: tandem COMMAND [OPTION]...\n\n");
 	for (unsigned int i = 0; i < ARRAY_SIZE(commands); i++)
 		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].help);
-	fprintf(out, "\n'tandem COMMAND --help' lists a command's options; see "
-		     "also tandem(1).\n");
+	fprintf(out,
+		"\n'tandem COMMAND --help' lists a command's options; see also tandem(1).\n");
 }
 
 int main(int argc, char **argv)

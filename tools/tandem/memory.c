@@ -60,9 +60,9 @@ int tdm_mem_init(struct tdm_memory *mem, uint64_t size, bool prealloc)
 	if (mem->map == MAP_FAILED) {
 		err = -errno;
 		mem->map = NULL;
-		tdm_error("cannot map %llu MiB of guest memory: %s; try a "
-			  "smaller --mem",
-			  (unsigned long long)(size / TDM_MIB), strerror(-err));
+		tdm_error(
+			"cannot map %llu MiB of guest memory: %s; try a smaller --mem",
+			(unsigned long long)(size / TDM_MIB), strerror(-err));
 		return err;
 	}
 	mem->base = (uint8_t *)tdm_align_up((uint64_t)mem->map, HUGE);
@@ -74,9 +74,9 @@ int tdm_mem_init(struct tdm_memory *mem, uint64_t size, bool prealloc)
 		return 0;
 	err = populate(mem->base, size);
 	if (err) {
-		tdm_error("--prealloc: the host has no %llu MiB to give: %s; "
-			  "try a smaller --mem",
-			  (unsigned long long)(size / TDM_MIB), strerror(-err));
+		tdm_error(
+			"--prealloc: the host has no %llu MiB to give: %s; try a smaller --mem",
+			(unsigned long long)(size / TDM_MIB), strerror(-err));
 		tdm_mem_destroy(mem);
 	}
 	return err;
@@ -105,8 +105,8 @@ int tdm_mem_add_rom(struct tdm_memory *mem, const uint8_t *image, uint64_t size)
 
 	if (!size || size % (4 * TDM_KIB) ||
 	    size > TDM_HIGH_BASE - TDM_TSS_ADDR - 0x3000) {
-		tdm_error("the firmware image must be a multiple of 4 KiB and "
-			  "at most 16 MiB");
+		tdm_error(
+			"the firmware image must be a multiple of 4 KiB and at most 16 MiB");
 		return -EINVAL;
 	}
 	mem->rom = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -164,11 +164,11 @@ int tdm_mem_write(const struct tdm_memory *mem, uint64_t gpa, const void *data,
 	void *p = tdm_mem_at(mem, gpa, len);
 
 	if (!p) {
-		tdm_error("%s does not fit: it needs guest memory "
-			  "0x%llx-0x%llx, --mem gives %llu MiB",
-			  what, (unsigned long long)gpa,
-			  (unsigned long long)(gpa + len),
-			  (unsigned long long)(mem->size / TDM_MIB));
+		tdm_error(
+			"%s does not fit: it needs guest memory 0x%llx-0x%llx, --mem gives %llu MiB",
+			what, (unsigned long long)gpa,
+			(unsigned long long)(gpa + len),
+			(unsigned long long)(mem->size / TDM_MIB));
 		return -ENOMEM;
 	}
 	memcpy(p, data, len);

@@ -90,8 +90,9 @@ static int load_flat(const struct tdm_load *load, const struct mb_header *h,
 	if (h->load_end) {
 		if (h->load_end < h->load_addr ||
 		    h->load_end - h->load_addr > len)
-			return bad(load, "the file is shorter than its "
-					 "load_end_addr says");
+			return bad(
+				load,
+				"the file is shorter than its load_end_addr says");
 		len = h->load_end - h->load_addr;
 	}
 	end = h->load_addr + len;
@@ -104,9 +105,9 @@ static int load_flat(const struct tdm_load *load, const struct mb_header *h,
 		return bad(load, "its entry_addr lies outside what is loaded");
 	to = tdm_mem_at(load->mem, h->load_addr, end - h->load_addr);
 	if (!to) {
-		tdm_error("'%s' wants memory 0x%x-0x%llx; give the guest more "
-			  "with --mem",
-			  load->path, h->load_addr, (unsigned long long)end);
+		tdm_error(
+			"'%s' wants memory 0x%x-0x%llx; give the guest more with --mem",
+			load->path, h->load_addr, (unsigned long long)end);
 		return -ENOMEM;
 	}
 	memcpy(to, load->image->data + skip, len);
@@ -193,8 +194,8 @@ static int put_info(const struct tdm_load *load, uint64_t end, uint32_t *where)
 	cmdline = put_string(&info, load->path, load->cmdline);
 	loader = put_string(&info, "tandem", "");
 	if (!cmdline || !loader) {
-		tdm_error("--append is too long for a multiboot kernel (about "
-			  "60 KiB fit)");
+		tdm_error(
+			"--append is too long for a multiboot kernel (about 60 KiB fit)");
 		return -E2BIG;
 	}
 	tdm_put32(mbi, MBI_MEMORY | MBI_CMDLINE | MBI_MMAP | MBI_LOADER);
@@ -234,8 +235,8 @@ int tdm_load_multiboot(const struct tdm_load *load, struct tdm_entry *entry)
 		return bad(load,
 			   "its header requires a feature this loader has not");
 	if (h.flags & MB_VIDEO)
-		tdm_note("the kernel asks for a video mode; there is no "
-			 "display");
+		tdm_note(
+			"the kernel asks for a video mode; there is no display");
 	if (h.flags & MB_ADDRESSES)
 		err = load_flat(load, &h, &elf);
 	else
@@ -245,8 +246,9 @@ int tdm_load_multiboot(const struct tdm_load *load, struct tdm_entry *entry)
 	if (elf.entry > UINT32_MAX)
 		return bad(load, "its entry point lies above 4 GiB");
 	if (elf.start < TDM_CMDLINE && elf.end > TDM_MB_INFO)
-		return bad(load, "it loads at 64 to 128 KiB, where the boot "
-				 "information goes");
+		return bad(
+			load,
+			"it loads at 64 to 128 KiB, where the boot information goes");
 	err = put_info(load, elf.end > TDM_MIB ? elf.end : TDM_MIB, &mbi);
 	if (err)
 		return err;

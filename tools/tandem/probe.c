@@ -48,8 +48,8 @@ static int enter(struct tdm_machine *m)
 		tdm_machine_end(m, TDM_END_TIMEOUT, 0);
 	}
 	if (!tdm_machine_stop(m)) {
-		tdm_error("the probe guest's vCPU does not leave the kernel; "
-			  "see dmesg");
+		tdm_error(
+			"the probe guest's vCPU does not leave the kernel; see dmesg");
 		return -EBUSY;
 	}
 	if (m->end == TDM_END_EXITPORT && m->end_value == PROBE_VALUE)

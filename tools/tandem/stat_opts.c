@@ -15,8 +15,8 @@ static void usage(FILE *out, bool top)
 	fprintf(out,
 		"usage: tandem %s [--device PATH] [--all]%s [PID]\n\n"
 		"%s of every VM, or of PID's, from debugfs (needs root).\n\n"
-		"  --device PATH   the device the VMs run on "
-		"(" TDM_DEFAULT_DEVICE "; /dev/kvm works too)\n"
+		"  --device PATH   the device the VMs run on (" TDM_DEFAULT_DEVICE
+		"; /dev/kvm works too)\n"
 		"  --all           also counters that are zero\n",
 		top ? "top" : "stat",
 		top ? " [--interval SECS] [--rounds N]" : "",
@@ -79,10 +79,9 @@ int tdm_stat_find_vms(const struct tdm_stat_opts *o,
 	int n = tdm_stat_vms(o->root, o->pid, names, TDM_VMS_MAX);
 
 	if (n == -ENOENT)
-		tdm_error("%s does not exist: the module is not loaded, or "
-			  "debugfs is not mounted (mount -t debugfs debugfs "
-			  "/sys/kernel/debug)",
-			  o->root);
+		tdm_error(
+			"%s does not exist: the module is not loaded, or debugfs is not mounted (mount -t debugfs debugfs /sys/kernel/debug)",
+			o->root);
 	else if (n == -EACCES)
 		tdm_error("%s may not be read: run as root", o->root);
 	else if (n < 0)

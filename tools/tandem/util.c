@@ -194,10 +194,10 @@ int tdm_blob_read(struct tdm_blob *b, const char *path, uint64_t max,
 		goto close_file;
 	}
 	if (st.st_size == 0 || (uint64_t)st.st_size > max) {
-		tdm_error("the %s '%s' has %lld bytes; between 1 and %llu can "
-			  "be loaded",
-			  what, path, (long long)st.st_size,
-			  (unsigned long long)max);
+		tdm_error(
+			"the %s '%s' has %lld bytes; between 1 and %llu can be loaded",
+			what, path, (long long)st.st_size,
+			(unsigned long long)max);
 		goto close_file;
 	}
 	b->data = malloc((size_t)st.st_size);

@@ -29,8 +29,8 @@ struct exit_info {
 };
 
 static const struct exit_info exit_infos[TDM_EXIT_REASONS] = {
-	[KVM_EXIT_UNKNOWN] = { "unknown", "the hardware gave a reason the "
-					  "device does not know" },
+	[KVM_EXIT_UNKNOWN] = { "unknown",
+			       "the hardware gave a reason the device does not know" },
 	[KVM_EXIT_EXCEPTION] = { "exception",
 				 "exceptions the device passed on" },
 	[KVM_EXIT_IO] = { "io", "port accesses for the launcher's devices" },
@@ -172,9 +172,9 @@ static int set_cpuid(struct tdm_vcpu *v)
 	if (ioctl(v->fd, KVM_SET_CPUID2, &t.table) < 0) {
 		int err = -errno;
 
-		tdm_error("the device does not take its own CPUID back "
-			  "(KVM_SET_CPUID2): %s",
-			  strerror(-err));
+		tdm_error(
+			"the device does not take its own CPUID back (KVM_SET_CPUID2): %s",
+			strerror(-err));
 		return err;
 	}
 	return 0;
@@ -316,9 +316,9 @@ static void handle_io(struct tdm_vcpu *v)
 	if ((size != 1 && size != 2 && size != 4) ||
 	    !tdm_in_range(off, (uint64_t)size * run->io.count,
 			  (uint64_t)v->machine->kvm.run_size)) {
-		tdm_error("the device reported a port access outside its page "
-			  "(size %u, count %u)",
-			  size, run->io.count);
+		tdm_error(
+			"the device reported a port access outside its page (size %u, count %u)",
+			size, run->io.count);
 		tdm_machine_end(v->machine, TDM_END_HOST, 0);
 		return;
 	}
@@ -349,9 +349,9 @@ static void handle_system_event(struct tdm_vcpu *v)
 		tdm_machine_end(v->machine, TDM_END_RESET, 0);
 		break;
 	default:
-		tdm_error("vCPU %u: system event %u (a crash, or one this "
-			  "launcher does not know)",
-			  v->id, v->run->system_event.type);
+		tdm_error(
+			"vCPU %u: system event %u (a crash, or one this launcher does not know)",
+			v->id, v->run->system_event.type);
 		tdm_dump_vcpu(v);
 		tdm_machine_end(v->machine, TDM_END_INTERNAL, 0);
 		break;
@@ -360,13 +360,12 @@ static void handle_system_event(struct tdm_vcpu *v)
 
 static void handle_fail_entry(struct tdm_vcpu *v)
 {
-	tdm_error("vCPU %u: the hardware refused to enter the guest, reason "
-		  "0x%llx on CPU %u; the kernel log (dmesg) names the failing "
-		  "check",
-		  v->id,
-		  (unsigned long long)
-			  v->run->fail_entry.hardware_entry_failure_reason,
-		  v->run->fail_entry.cpu);
+	tdm_error(
+		"vCPU %u: the hardware refused to enter the guest, reason 0x%llx on CPU %u; the kernel log (dmesg) names the failing check",
+		v->id,
+		(unsigned long long)
+			v->run->fail_entry.hardware_entry_failure_reason,
+		v->run->fail_entry.cpu);
 	tdm_dump_vcpu(v);
 	tdm_machine_end(v->machine, TDM_END_INTERNAL, 0);
 }
@@ -405,8 +404,7 @@ static void handle_internal_error(struct tdm_vcpu *v)
 		tdm_say("  instruction bytes:%s", text);
 	}
 	tdm_dump_vcpu(v);
-	tdm_say("  next: see dmesg and 'tandem stat'; report these lines "
-		"together with the guest's kernel");
+	tdm_say("  next: see dmesg and 'tandem stat'; report these lines together with the guest's kernel");
 	tdm_machine_end(v->machine, TDM_END_INTERNAL, 0);
 }
 
@@ -466,9 +464,9 @@ static void handle_exit(struct tdm_vcpu *v)
 		handle_msr(v);
 		break;
 	default:
-		tdm_error("vCPU %u: exit %u (%s), which this launcher does not "
-			  "handle",
-			  v->id, reason, tdm_exit_name(reason));
+		tdm_error(
+			"vCPU %u: exit %u (%s), which this launcher does not handle",
+			v->id, reason, tdm_exit_name(reason));
 		tdm_dump_vcpu(v);
 		tdm_machine_end(v->machine, TDM_END_INTERNAL, 0);
 		break;

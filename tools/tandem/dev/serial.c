@@ -115,9 +115,9 @@ static void push_rx(struct tdm_serial *s, uint8_t byte)
 }
 
 /*
- * Let what waits on the line come in. The other end heeds RTS, and sends no faster
- * than the guest reads. So a driver that clears the FIFO as it starts loses nothing
- * (Linux raises DTR long before that, RTS after).
+ * Let what waits on the line come in. The other end heeds RTS, and sends no
+ * faster than the guest reads. So a driver that clears the FIFO as it starts
+ * loses nothing (Linux raises DTR long before that, RTS after).
  */
 static void pull_line(struct tdm_serial *s)
 {

@@ -198,7 +198,7 @@ static void serial_receive(void)
 	setup();
 	memset(data, 'r', sizeof(data));
 	EXPECT_EQ(tdm_serial_send(&m.serial, data, 7), 7);
-	out(COM + 4, 1, 0x09); /* DTR, OUT2 */
+	out(COM + 4, 1, 0x09);		 /* DTR, OUT2 */
 	EXPECT_EQ(in(COM + 5, 1), 0x60); /* nobody listens yet */
 	out(COM + 1, 1, 0x05);		 /* data and line status */
 	out(COM + 2, 1, 0x83);		 /* FIFOs, cleared, trigger at 8 */
