@@ -22,22 +22,29 @@
 #include "kmod/trace.h"
 #include "shadow_mmu/mmu.h"
 
-static __always_inline void skip_insn(struct tdm_vcpu *vcpu, u8 len)
+/* The rare parts of skip_insn(). */
+static noinline void skip_rare(struct tdm_vcpu *vcpu, u64 old)
 {
-	u64 old = vcpu->regs.rip, rip = old + len;
-
-	tdm_need(vcpu, TDM_ST_RFLAGS | TDM_ST_SHADOW);
 	/* Outside 64-bit code RIP wraps at 4 GiB; look only when it crosses. */
-	if (unlikely((old ^ rip) >> 32) && !tdm_64bit_code(vcpu))
-		rip = (u32)rip;
-	vcpu->regs.rip = rip;
-	tdm_touch(vcpu, TDM_ST_RIP);
-	if (unlikely(vcpu->ev.int_shadow)) {
+	if (((old ^ vcpu->regs.rip) >> 32) && !tdm_64bit_code(vcpu))
+		vcpu->regs.rip = (u32)vcpu->regs.rip;
+	if (vcpu->ev.int_shadow) {
 		vcpu->ev.int_shadow = 0;
 		tdm_touch(vcpu, TDM_ST_SHADOW);
 	}
-	if (unlikely(vcpu->regs.rflags & (X86_EFLAGS_RF | X86_EFLAGS_TF)))
-		tdm_insn_done_flags(vcpu, vcpu->regs.rflags);
+	tdm_insn_done_flags(vcpu, vcpu->regs.rflags);
+}
+
+static __always_inline void skip_insn(struct tdm_vcpu *vcpu, u8 len)
+{
+	u64 old = vcpu->regs.rip;
+
+	tdm_need(vcpu, TDM_ST_RFLAGS | TDM_ST_SHADOW);
+	vcpu->regs.rip = old + len;
+	tdm_touch(vcpu, TDM_ST_RIP);
+	if (unlikely(((old ^ vcpu->regs.rip) >> 32) || vcpu->ev.int_shadow ||
+		     (vcpu->regs.rflags & (X86_EFLAGS_RF | X86_EFLAGS_TF))))
+		skip_rare(vcpu, old);
 }
 
 /**
@@ -274,17 +281,36 @@ static int handle_mmu_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 
 /* ---- instructions ---- */
 
-static void do_cpuid(struct tdm_vcpu *vcpu)
+/* A leaf the index does not hold: beyond the tables, or not there at all. */
+static noinline void cpuid_miss(struct tdm_vcpu *vcpu)
 {
 	u64 *gpr = vcpu->regs.gpr;
 	u32 eax = gpr[TDM_RAX], ecx = gpr[TDM_RCX], ebx, edx;
 
-	tdm_stat(vcpu, exit_cpuid);
 	tdm_cpuid_exec(vcpu, &eax, &ebx, &ecx, &edx);
 	gpr[TDM_RAX] = eax;
 	gpr[TDM_RBX] = ebx;
 	gpr[TDM_RCX] = ecx;
 	gpr[TDM_RDX] = edx;
+}
+
+static __always_inline void do_cpuid(struct tdm_vcpu *vcpu)
+{
+	const struct tdm_cpuid *c = vcpu->cpuid;
+	const struct kvm_cpuid_entry2 *e = NULL;
+	u64 *gpr = vcpu->regs.gpr;
+
+	tdm_stat(vcpu, exit_cpuid);
+	if (likely(c))
+		e = tdm_cpuid_index_hit(&c->idx, c->entries, gpr[TDM_RAX], gpr[TDM_RCX]);
+	if (unlikely(!e)) {
+		cpuid_miss(vcpu);
+		return;
+	}
+	gpr[TDM_RAX] = e->eax;
+	gpr[TDM_RBX] = e->ebx;
+	gpr[TDM_RCX] = e->ecx;
+	gpr[TDM_RDX] = e->edx;
 }
 
 static enum tdm_fast fast_cpuid(struct tdm_vcpu *vcpu, struct tdm_exit *exit)

@@ -15,11 +15,13 @@
  * struct tdm_io_bus - one bus's handlers
  * @rcu: frees the table when no reader is left
  * @n: number of handlers
+ * @last: index of the handler found last; any value will do, several CPUs write it
  * @h: by address; ranges do not overlap
  */
 struct tdm_io_bus {
 	struct rcu_head rcu;
 	unsigned int n;
+	unsigned int last;
 	struct tdm_io_handler *h[];
 };
 
@@ -33,8 +35,10 @@ static struct tdm_io_bus *bus_alloc(unsigned int n)
 	struct tdm_io_bus *b;
 
 	b = kmalloc(struct_size(b, h, n), GFP_KERNEL_ACCOUNT);
-	if (b)
+	if (b) {
 		b->n = n;
+		b->last = 0;
+	}
 	return b;
 }
 
@@ -53,18 +57,25 @@ static unsigned int bus_search(const struct tdm_io_bus *b, u64 addr)
 	return lo;
 }
 
-/* The handler that has all of [addr, addr + len), or NULL. */
-static struct tdm_io_handler *bus_find(const struct tdm_io_bus *b, u64 addr, int len)
+static bool bus_fits(const struct tdm_io_handler *h, u64 addr, int len)
 {
-	unsigned int i = bus_search(b, addr);
-	struct tdm_io_handler *h;
+	return addr >= h->addr && addr - h->addr < h->len &&
+	       (u64)len <= h->len - (addr - h->addr);
+}
 
-	if (i == b->n)
+/* The handler that has all of [addr, addr + len), or NULL. */
+static struct tdm_io_handler *bus_find(struct tdm_io_bus *b, u64 addr, int len)
+{
+	unsigned int i = READ_ONCE(b->last);
+
+	/* Guests come back to the same device. */
+	if (likely(i < b->n && bus_fits(b->h[i], addr, len)))
+		return b->h[i];
+	i = bus_search(b, addr);
+	if (i == b->n || !bus_fits(b->h[i], addr, len))
 		return NULL;
-	h = b->h[i];
-	if (addr < h->addr || (u64)len > h->addr + h->len - addr)
-		return NULL;
-	return h;
+	WRITE_ONCE(b->last, i);
+	return b->h[i];
 }
 
 int tdm_iobus_init(struct tdm_vm *vm)

@@ -154,19 +154,15 @@ const struct kvm_cpuid_entry2 *
 tdm_cpuid_index_find(const struct tdm_cpuid_index *idx,
 		     const struct kvm_cpuid_entry2 *entries, u32 function, u32 index)
 {
-	const u16 *slot = leaf_slot(idx, function);
-	const struct tdm_cpuid_leaf *g;
-	u16 n;
+	const struct kvm_cpuid_entry2 *e = tdm_cpuid_index_hit(idx, entries, function, index);
+	const u16 *slot;
 
-	if (unlikely(!slot))
-		return idx->outside ? find_by_search(idx, entries, function, index) : NULL;
-	g = &idx->group[*slot];
-	n = index < g->nsub ? idx->pool[g->sub + index] : 0;
-	if (unlikely(!n && g->search))
+	if (likely(e))
+		return e;
+	slot = leaf_slot(idx, function);
+	if (slot ? idx->group[*slot].search : idx->outside)
 		return find_by_search(idx, entries, function, index);
-	if (!n)
-		n = g->any;
-	return n ? &entries[n - 1] : NULL;
+	return NULL;
 }
 
 /*

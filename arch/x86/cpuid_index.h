@@ -61,6 +61,39 @@ void tdm_cpuid_index_build(struct tdm_cpuid_index *idx,
 const struct kvm_cpuid_entry2 *
 tdm_cpuid_index_find(const struct tdm_cpuid_index *idx,
 		     const struct kvm_cpuid_entry2 *entries, u32 function, u32 index);
+
+/**
+ * tdm_cpuid_index_hit() - the entry for a leaf and subleaf, if the index has it
+ * @idx: index built over @entries
+ * @entries: the entries
+ * @function: leaf (EAX)
+ * @index: subleaf (ECX)
+ *
+ * The hot half of tdm_cpuid_index_find(), inline in the CPUID exit.
+ *
+ * Return: the entry; NULL if it takes a search or is not there.
+ */
+static inline const struct kvm_cpuid_entry2 *
+tdm_cpuid_index_hit(const struct tdm_cpuid_index *idx,
+		    const struct kvm_cpuid_entry2 *entries, u32 function, u32 index)
+{
+	const struct tdm_cpuid_leaf *g;
+	u16 n = 0;
+
+	/* 0x0..., 0x4..., 0x8..., 0xc...: the two top bits tell the class */
+	if (unlikely((function & 0x3fffffffu) >= TDM_CPUID_LEAVES))
+		return NULL;
+	g = &idx->group[idx->leaf[function >> 30][function & (TDM_CPUID_LEAVES - 1)]];
+	if (index < g->nsub)
+		n = idx->pool[g->sub + index];
+	if (!n) {
+		if (unlikely(g->search))
+			return NULL;
+		n = g->any;
+	}
+	return n ? &entries[n - 1] : NULL;
+}
+
 void tdm_cpuid_index_exec(const struct tdm_cpuid_index *idx,
 			  const struct kvm_cpuid_entry2 *entries,
 			  u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
