@@ -145,9 +145,11 @@ static int fetch_more(struct tdm_emul_ctxt *c, unsigned int *have)
 		return rc;
 	page_left = 4096 - (lin & 4095);
 	n = min_t(unsigned int, n, page_left);
-	rc = emul_read_lin(c, lin, c->fetch + *have, n, TDM_ACC_FETCH);
+	rc = c->ops->read(c, lin, c->fetch + *have, n,
+			  TDM_ACC_FETCH | (emul_cpl(c) == 3 ? TDM_ACC_USER : 0));
 	*have += n;
-	return rc;
+	/* Fetching from a device is beyond us; it must not even be read. */
+	return rc == TDM_EMUL_MMIO ? TDM_EMUL_UNHANDLED : rc;
 }
 
 static bool still_decoded(const struct tdm_emul_ctxt *c, unsigned int have)
@@ -165,9 +167,6 @@ static int fetch_decode(struct tdm_emul_ctxt *c)
 
 	do {
 		rc = fetch_more(c, &have);
-		/* Code in a device: its reads are nobody's to replay. */
-		if (rc == TDM_EMUL_IO || c->io_count)
-			rc = TDM_EMUL_UNHANDLED;
 		if (rc)
 			return rc;
 		if (still_decoded(c, have))

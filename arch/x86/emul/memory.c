@@ -196,6 +196,36 @@ static int write_part(struct tdm_emul_ctxt *c, u64 lin, const u8 *data,
 	return rc;
 }
 
+/*
+ * A write over a page border. Both parts are probed before either is written.
+ * A device goes first: if its access has to wait for userspace the instruction
+ * is run again, and must not find in memory what it wrote the last time.
+ */
+static int write_crossing(struct tdm_emul_ctxt *c, u64 lin, const u8 *data,
+			  unsigned int size, unsigned int acc)
+{
+	unsigned int first = to_page_end(lin), second = size - first;
+	u64 lin2 = wrap(c, lin + first);
+	bool second_first;
+	int rc;
+
+	rc = c->ops->probe(c, lin, first, acc);
+	if (rc && rc != TDM_EMUL_MMIO)
+		return rc;
+	second_first = rc != TDM_EMUL_MMIO;
+	rc = c->ops->probe(c, lin2, second, acc);
+	if (rc && rc != TDM_EMUL_MMIO)
+		return rc;
+	second_first &= rc == TDM_EMUL_MMIO;
+
+	if (second_first) {
+		rc = write_part(c, lin2, data + first, second, acc);
+		return rc ? rc : write_part(c, lin, data, first, acc);
+	}
+	rc = write_part(c, lin, data, first, acc);
+	return rc ? rc : write_part(c, lin2, data + first, second, acc);
+}
+
 /**
  * emul_write_lin() - write linear memory, RAM or device
  * @c: context
@@ -211,22 +241,11 @@ static int write_part(struct tdm_emul_ctxt *c, u64 lin, const u8 *data,
 int emul_write_lin(struct tdm_emul_ctxt *c, u64 lin, const void *data,
 		   unsigned int size, unsigned int acc)
 {
-	unsigned int first;
-	int rc;
-
 	lin = wrap(c, lin);
-	first = min_t(unsigned int, size, to_page_end(lin));
 	acc = acc_of(c, acc);
-	if (first == size)
-		return write_part(c, lin, data, size, acc);
-
-	rc = emul_probe_lin(c, lin, size, acc);
-	if (!rc)
-		rc = write_part(c, lin, data, first, acc);
-	if (!rc)
-		rc = write_part(c, wrap(c, lin + first), (const u8 *)data + first,
-				size - first, acc);
-	return rc;
+	if (size > to_page_end(lin))
+		return write_crossing(c, lin, data, size, acc);
+	return write_part(c, lin, data, size, acc);
 }
 
 /**

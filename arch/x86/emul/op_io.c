@@ -153,6 +153,18 @@ static void advance(struct tdm_emul_ctxt *c, unsigned int reg,
 	emul_set_gpr(c, reg, c->insn.addrsize, v);
 }
 
+/*
+ * Elements that count: what was transferred, but no more than RCX asks for now.
+ * A caller that did the access may have changed RCX meanwhile.
+ */
+static unsigned int transferred(const struct tdm_emul_ctxt *c,
+				const struct tdm_emul_io *io)
+{
+	if (!(c->insn.prefixes & (TDM_PFX_REPE | TDM_PFX_REPNE)))
+		return io->count;
+	return min_t(u64, io->count, addr_reg(c, TDM_RCX));
+}
+
 static int ins_batch(struct tdm_emul_ctxt *c, u16 port, unsigned int size,
 		     unsigned int *count)
 {
@@ -167,13 +179,13 @@ static int ins_batch(struct tdm_emul_ctxt *c, u16 port, unsigned int size,
 		rc = emul_probe_lin(c, lin, size, TDM_ACC_WRITE);
 	if (!rc)
 		rc = port_access(c, TDM_EMUL_PIO_IN, port, size, n, &io);
-	if (!rc)
-		rc = emul_write_seg(c, TDM_SEG_ES, ea, c->pio_data,
-				    size * io->count);
 	if (rc)
 		return rc;
-	advance(c, TDM_RDI, size, io->count);
-	*count = io->count;
+	*count = transferred(c, io);
+	rc = emul_write_seg(c, TDM_SEG_ES, ea, c->pio_data, size * *count);
+	if (rc)
+		return rc;
+	advance(c, TDM_RDI, size, *count);
 	return TDM_EMUL_DONE;
 }
 
@@ -191,8 +203,8 @@ static int outs_batch(struct tdm_emul_ctxt *c, u16 port, unsigned int size,
 		rc = port_access(c, TDM_EMUL_PIO_OUT, port, size, n, &io);
 	if (rc)
 		return rc;
-	advance(c, TDM_RSI, size, io->count);
-	*count = io->count;
+	*count = transferred(c, io);
+	advance(c, TDM_RSI, size, *count);
 	return TDM_EMUL_DONE;
 }
 

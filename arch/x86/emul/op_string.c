@@ -11,6 +11,7 @@
 
 #define MAX_ITERATIONS	1024	/* elements a step does one by one */
 #define MAX_BLOCKS	32	/* blocks a step moves */
+#define MIN_BLOCK	32	/* bytes; less is not worth the preparation */
 
 static u64 addr_reg(const struct tdm_emul_ctxt *c, unsigned int reg)
 {
@@ -32,7 +33,7 @@ static bool is_rep(const struct tdm_emul_ctxt *c)
 
 /*
  * How many bytes a block may have: at most the buffer, the elements left, and
- * what lies in one page. 0 when blocks are not possible.
+ * what lies in one page.
  */
 static unsigned int block_bytes(struct tdm_emul_ctxt *c, u64 lin,
 				unsigned int size, u64 count)
@@ -74,7 +75,7 @@ static int movs_block(struct tdm_emul_ctxt *c, unsigned int size, u64 count,
 	gap = (dlin - slin) & 4095;
 	if (gap && gap < n)
 		n = gap - gap % size;
-	if (n <= size || wraps(c, src, n) || wraps(c, dst, n) ||
+	if (n < MIN_BLOCK || wraps(c, src, n) || wraps(c, dst, n) ||
 	    emul_linear(c, emul_string_seg(c), src, n, TDM_ACC_READ, &slin) ||
 	    emul_linear(c, TDM_SEG_ES, dst, n, TDM_ACC_WRITE, &dlin))
 		return TDM_EMUL_DONE;
@@ -99,7 +100,7 @@ static int stos_block(struct tdm_emul_ctxt *c, unsigned int size, u64 count,
 	if (emul_linear(c, TDM_SEG_ES, dst, size, TDM_ACC_WRITE, &dlin))
 		return TDM_EMUL_DONE;
 	n = block_bytes(c, dlin, size, count);
-	if (n <= size || wraps(c, dst, n) ||
+	if (n < MIN_BLOCK || wraps(c, dst, n) ||
 	    emul_linear(c, TDM_SEG_ES, dst, n, TDM_ACC_WRITE, &dlin))
 		return TDM_EMUL_DONE;
 

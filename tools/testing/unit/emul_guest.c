@@ -368,7 +368,7 @@ static const struct tdm_emul_ops guest_ops = {
  */
 void guest_init(struct guest *g)
 {
-	memset(g, 0, sizeof(*g));
+	memset(g, 0, offsetof(struct guest, journal));
 	tdm_emul_init(&g->c, &guest_ops, g);
 	g->c.features = ~0ull & ~TDM_EMUL_F_AMD;
 	g->c.regs.rflags = 2;

@@ -12,7 +12,7 @@
 #include "arch/x86/emul/emul.h"
 
 #define GUEST_REGIONS	8
-#define GUEST_JOURNAL	256
+#define GUEST_JOURNAL	4096	/* a step does at most 1024 string elements */
 
 /* struct region.flags */
 #define REGION_READONLY	1u	/* writes are page faults */
@@ -51,12 +51,12 @@ struct guest {
 	bool irq;
 	u64 next_data;
 	u64 invlpg;
-	struct tdm_emul_io journal[GUEST_JOURNAL];
 	unsigned int nr_journal;
 	unsigned int steps;
 	unsigned int race;
 	unsigned int nr_invd;
 	unsigned int nr_nmi_unmask;
+	struct tdm_emul_io journal[GUEST_JOURNAL];	/* last: not cleared */
 };
 
 void guest_init(struct guest *g);
