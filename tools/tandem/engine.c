@@ -77,17 +77,27 @@ const char *tdm_mmu_name(uint32_t mmu)
 	return mmu < ARRAY_SIZE(mmu_names) ? mmu_names[mmu] : "unknown";
 }
 
-/* Why an engine is not to be had, in the module's own words. */
-static void explain(const struct tdm_kvm *kvm, uint32_t engine)
+static void explain_one(const struct tdm_kvm *kvm, uint32_t engine)
 {
 	struct tdm_engine_info info = { .engine = engine };
 
-	if (engine == TDM_ENGINE_AUTO ||
-	    ioctl(kvm->fd, TDM_ENGINE_INFO, &info) < 0)
+	if (ioctl(kvm->fd, TDM_ENGINE_INFO, &info) < 0)
 		return;
 	info.why[sizeof(info.why) - 1] = '\0';
 	if (info.error)
 		tdm_error("engine %s: %s", tdm_engine_name(engine), info.why);
+}
+
+/** tdm_engine_explain() - why an engine, or any, is not to be had; the module's
+ * words. */
+void tdm_engine_explain(const struct tdm_kvm *kvm, uint32_t engine)
+{
+	if (engine != TDM_ENGINE_AUTO) {
+		explain_one(kvm, engine);
+		return;
+	}
+	explain_one(kvm, TDM_ENGINE_VMX);
+	explain_one(kvm, TDM_ENGINE_BT);
 }
 
 /**
@@ -122,6 +132,6 @@ int tdm_engine_set(const struct tdm_kvm *kvm,
 		"engine %s with MMU mode %s is not available: %s; 'tandem check' lists what is",
 		tdm_engine_name(choice->engine), tdm_mmu_name(choice->mmu),
 		strerror(-err));
-	explain(kvm, choice->engine);
+	tdm_engine_explain(kvm, choice->engine);
 	return err;
 }

@@ -141,6 +141,7 @@ int tdm_kvm_create_vm(struct tdm_kvm *kvm,
 		tdm_error(
 			"%s makes no VM: %s; run 'tandem check' for the reason and the remedy",
 			kvm->path, strerror(-err));
+		tdm_engine_explain(kvm, choice->engine);
 		return err;
 	}
 	err = tdm_engine_set(kvm, choice);

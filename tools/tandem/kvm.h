@@ -37,6 +37,7 @@ int tdm_engine_parse(const char *engine, const char *mmu,
 		     struct tdm_engine_choice *out);
 const char *tdm_engine_name(uint32_t engine);
 const char *tdm_mmu_name(uint32_t mmu);
+void tdm_engine_explain(const struct tdm_kvm *kvm, uint32_t engine);
 int tdm_engine_set(const struct tdm_kvm *kvm,
 		   const struct tdm_engine_choice *choice);
 
