@@ -279,12 +279,20 @@ static int op_set_dr(struct tdm_emul_ctxt *c, unsigned int dr, u64 val)
 
 static int op_get_msr(struct tdm_emul_ctxt *c, u32 msr, u64 *val)
 {
-	return tdm_msr_get(vcpu_of(c), msr, val, false) ? gp(c) : TDM_EMUL_DONE;
+	struct tdm_vcpu *vcpu = vcpu_of(c);
+
+	if (tdm_msr_filtered(vcpu, msr, false) || tdm_msr_get(vcpu, msr, val, false))
+		return gp(c);
+	return TDM_EMUL_DONE;
 }
 
 static int op_set_msr(struct tdm_emul_ctxt *c, u32 msr, u64 val)
 {
-	return tdm_msr_set(vcpu_of(c), msr, val, false) ? gp(c) : TDM_EMUL_DONE;
+	struct tdm_vcpu *vcpu = vcpu_of(c);
+
+	if (tdm_msr_filtered(vcpu, msr, true) || tdm_msr_set(vcpu, msr, val, false))
+		return gp(c);
+	return TDM_EMUL_DONE;
 }
 
 static int op_get_xcr(struct tdm_emul_ctxt *c, u32 xcr, u64 *val)
@@ -426,6 +434,11 @@ static const struct { u32 feature; u64 flag; } feature_flags[] = {
 	{ X86_FEATURE_MOVDIRI,	TDM_EMUL_F_MOVDIRI },
 	{ X86_FEATURE_XMM3,	TDM_EMUL_F_SSE3 },
 	{ X86_FEATURE_XMM4_1,	TDM_EMUL_F_SSE4_1 },
+	{ X86_FEATURE_XMM4_2,	TDM_EMUL_F_SSE4_2 },
+	{ X86_FEATURE_MWAIT,	TDM_EMUL_F_MONITOR },
+	{ X86_FEATURE_SERIALIZE, TDM_EMUL_F_SERIALIZE },
+	{ X86_FEATURE_CLFLUSHOPT, TDM_EMUL_F_CLFLUSHOPT },
+	{ X86_FEATURE_CLWB,	TDM_EMUL_F_CLWB },
 };
 
 static u64 guest_features(struct tdm_vcpu *vcpu)
