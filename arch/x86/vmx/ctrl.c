@@ -336,6 +336,9 @@ void tdm_vmx_set_timer(struct tdm_vcpu *vcpu, u64 delta_tsc)
 	u64 now = rdtsc();
 	u32 pin = v->pin_now;
 
+	/* The core's own timers do the work then, by interrupting the host. */
+	if (!tdm_vmx_has_timer())
+		return;
 	v->deadline = now + delta_tsc < now ? ~0ull : now + delta_tsc;
 	if (v->deadline == ~0ull) {
 		pin &= ~PIN_PREEMPT_TIMER;
