@@ -5,7 +5,8 @@
  * and machine check forwarding.
  *
  * No other file writes host control registers or host MSRs; engines say what
- * they want here.
+ * they want here. Exception: what an engine's hot path must put back by itself
+ * at once (CR2, DEBUGCTL, hardware breakpoints: vmx/enter.c).
  */
 #ifndef TDM_HOST_H
 #define TDM_HOST_H
