@@ -3,6 +3,7 @@
  * /sys/kernel/debug/tandem/: live counters and state.
  *
  *   <pid>-<n>/stats		counters of the VM and the sum over its vCPUs
+ *   <pid>-<n>/audit		reading it checks all guest mappings (slow): lies found
  *   <pid>-<n>/vcpu<id>/stats	counters of one vCPU
  *   <pid>-<n>/vcpu<id>/state	registers, and the engine's own state
  *
@@ -15,6 +16,7 @@
 #include <linux/seq_file.h>
 
 #include "kmod/core.h"
+#include "shadow_mmu/mmu.h"
 
 static struct dentry *root;
 
@@ -53,6 +55,13 @@ static int vm_stats_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(vm_stats);
+
+static int vm_audit_show(struct seq_file *m, void *unused)
+{
+	seq_printf(m, "%llu\n", tdm_mmu_audit(m->private));
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(vm_audit);
 
 static void print_regs(struct seq_file *m, struct tdm_vcpu *vcpu)
 {
@@ -107,6 +116,7 @@ void tdm_debugfs_vm(struct tdm_vm *vm)
 {
 	vm->debugfs = debugfs_create_dir(vm->name, root);
 	debugfs_create_file("stats", 0444, vm->debugfs, vm, &vm_stats_fops);
+	debugfs_create_file("audit", 0400, vm->debugfs, vm, &vm_audit_fops);
 }
 
 void tdm_debugfs_vcpu(struct tdm_vcpu *vcpu)

@@ -171,6 +171,17 @@ static __always_inline int io_done(struct tdm_vcpu *vcpu, const struct tdm_exit 
 	return likely(!tdm_dr_any(vcpu)) ? 1 : io_breakpoint(vcpu, exit);
 }
 
+/* IN's destination: AL and AX leave the rest alone, EAX clears the upper half. */
+static __always_inline void set_in(u64 *rax, u32 val, u8 size)
+{
+	if (size == 1)
+		*(u8 *)rax = val;
+	else if (size == 2)
+		*(u16 *)rax = val;
+	else
+		*rax = val;
+}
+
 static int complete_in(struct tdm_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -179,12 +190,7 @@ static int complete_in(struct tdm_vcpu *vcpu)
 
 	memcpy(&val, vcpu->pio_data, vcpu->exit.io.size);
 	/* The page is the caller's: only what the instruction asked for counts. */
-	if (vcpu->exit.io.size == 4)
-		*rax = val;
-	else if (vcpu->exit.io.size == 2)
-		*rax = (*rax & ~0xffffull) | (u16)val;
-	else
-		*rax = (*rax & ~0xffull) | (u8)val;
+	set_in(rax, val, vcpu->exit.io.size);
 	run->io.count = 0;
 	return io_done(vcpu, &vcpu->exit);
 }
@@ -214,26 +220,33 @@ static int io_to_user(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
 	return 0;
 }
 
-/* Tries the devices in the kernel: true if one answered. */
-static bool io_in_kernel(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
+/* Tries the devices in the kernel: true if one answered. Interrupts are off. */
+static __always_inline bool io_in_kernel(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
 {
 	u64 *rax = &vcpu->regs.gpr[TDM_RAX];
 	u32 val = 0;
 
 	if (exit->io.in) {
-		if (tdm_iobus_read(vcpu, TDM_BUS_PIO, exit->io.port, exit->io.size, &val))
+		if (tdm_pio_read_irqoff(vcpu, exit->io.port, exit->io.size, &val))
 			return false;
-		if (exit->io.size == 4)
-			*rax = val;
-		else
-			memcpy(rax, &val, exit->io.size);
+		set_in(rax, val, exit->io.size);
 	} else {
 		val = *rax;
-		if (tdm_iobus_write(vcpu, TDM_BUS_PIO, exit->io.port, exit->io.size, &val))
+		if (tdm_pio_write_irqoff(vcpu, exit->io.port, exit->io.size, &val))
 			return false;
 	}
 	trace_tdm_io(vcpu, false, !exit->io.in, exit->io.port, exit->io.size, val);
 	return true;
+}
+
+static bool io_in_kernel_irqon(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
+{
+	bool done;
+
+	local_irq_disable();
+	done = io_in_kernel(vcpu, exit);
+	local_irq_enable();
+	return done;
 }
 
 static enum tdm_fast fast_io(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
@@ -253,7 +266,7 @@ static int handle_io(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	tdm_stat(vcpu, exit_io);
 	if (exit->io.string)
 		return tdm_emulate(vcpu, exit);
-	if (!exit->io.tried && io_in_kernel(vcpu, exit))
+	if (!exit->io.tried && io_in_kernel_irqon(vcpu, exit))
 		return io_done(vcpu, exit);
 	trace_tdm_io(vcpu, false, !exit->io.in, exit->io.port, exit->io.size,
 		     vcpu->regs.gpr[TDM_RAX]);
@@ -261,6 +274,15 @@ static int handle_io(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 }
 
 /* ---- memory ---- */
+
+static enum tdm_fast fast_mmu_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	if (tdm_mmu_fault_fast(vcpu, exit->mmu.gpa, exit->mmu.access) != TDM_MMU_RESUME)
+		return TDM_FAST_NO;
+	tdm_stat(vcpu, exit_mmu_fault);
+	/* An event cut short by the fault goes in again. */
+	return vcpu->ev.cur_valid ? TDM_FAST_EVENTS : TDM_FAST_DONE;
+}
 
 static int handle_mmu_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
@@ -695,6 +717,7 @@ static const fast_handler fast_handlers[TDM_NR_EXITS] = {
 	[TDM_EXIT_IO]			= fast_io,
 	[TDM_EXIT_WRMSR]		= fast_wrmsr,
 	[TDM_EXIT_TPR_THRESHOLD]	= fast_tpr,
+	[TDM_EXIT_MMU_FAULT]		= fast_mmu_fault,
 };
 
 /**

@@ -105,8 +105,10 @@ static void check_table(struct audit *a, u64 *table, int level, u64 base)
 /**
  * tdm_mmu_audit() - check every nested mapping; WARN_ONCE on a lie
  * @vm: the VM; takes slots_sem and, for long, mmu.lock; may sleep
+ *
+ * Return: the number of lies.
  */
-void tdm_mmu_audit(struct tdm_vm *vm)
+u64 tdm_mmu_audit(struct tdm_vm *vm)
 {
 	struct audit a = { .vm = vm, .mm_alive = mmget_not_zero(vm->mm) };
 
@@ -117,4 +119,5 @@ void tdm_mmu_audit(struct tdm_vm *vm)
 	up_read(&vm->slots_sem);
 	if (a.mm_alive)
 		mmput(vm->mm);
+	return a.lies;
 }

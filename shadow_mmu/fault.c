@@ -29,7 +29,7 @@ MODULE_PARM_DESC(fault_around,
  * @vm: the VM
  * @gfn: where
  * @write: the access is a write
- * @may_flush: the caller can wait for a TLB flush
+ * @slow: the caller can wait, and has the host's protection-key rights
  * @hva: out: the host address behind it
  * @generation: out: of the memslots that @hva was computed from
  */
@@ -37,7 +37,7 @@ struct fault {
 	struct tdm_vm *vm;
 	u64 gfn;
 	bool write;
-	bool may_flush;
+	bool slow;
 	unsigned long hva;
 	u32 generation;
 };
@@ -147,6 +147,8 @@ static int map_host(struct fault *f, struct tdm_memslot *slot, struct tdm_leaf *
 	int level;
 
 	tdm_host_lookup(f->vm->mm, f->hva, &host);
+	if (!f->slow && host.pte && !tdm_host_maps(host.pte))
+		return -EAGAIN;
 	switch (tdm_host_judge(host.pte, f->write)) {
 	case TDM_HOST_FAULT:
 		return -ENXIO;
@@ -159,11 +161,12 @@ static int map_host(struct fault *f, struct tdm_memslot *slot, struct tdm_leaf *
 	level = pick_level(f, slot, &host, leaf);
 	if (level < leaf->level && tdm_ept_present(leaf->val)) {
 		/* A large leaf that cannot stay large: from now on it is small ones. */
-		if (!f->may_flush)
+		if (!f->slow)
 			return -EAGAIN;
 		tdm_ept_zap(f->vm, f->gfn, f->gfn + 1);
 	}
-	entry = tdm_ept_entry(f->vm, f->gfn, level);
+	entry = level == leaf->level ? leaf->entry :
+		tdm_ept_entry(f->vm, f->gfn, level);
 	if (!entry)
 		return -ENOMEM;
 
@@ -255,7 +258,27 @@ int tdm_mmu_fault_fast(struct tdm_vcpu *vcpu, u64 gpa, u32 access)
 	spin_lock(&f.vm->mmu.lock);
 	r = try_map(&f);
 	spin_unlock(&f.vm->mmu.lock);
-	return r < 0 ? -EAGAIN : r;
+	if (r >= 0)
+		return r;
+	if (r == -ENXIO) {
+		/* Spare tdm_mmu_fault() the search. */
+		vcpu->miss_hva = f.hva;
+		vcpu->miss_generation = f.generation;
+	}
+	return -EAGAIN;
+}
+
+/*
+ * Have the host bring the page in. 0: try again; also if what went wrong
+ * concerns memory that no memslot names any more.
+ */
+static int host_fault(struct fault *f)
+{
+	int r;
+
+	tdm_vm_stat(f->vm, mmu_host_faults);
+	r = tdm_host_fault_in(f->vm->mm, f->hva, f->write);
+	return r && READ_ONCE(f->vm->slots_generation) == f->generation ? r : 0;
 }
 
 /* So often the host is asked for the same page before the guest is let run again. */
@@ -277,31 +300,36 @@ int tdm_mmu_fault(struct tdm_vcpu *vcpu, u64 gpa, u32 access)
 		.vm = vcpu->vm,
 		.gfn = gpa >> PAGE_SHIFT,
 		.write = access & TDM_ACCESS_WRITE,
-		.may_flush = true,
+		.slow = true,
 	};
 	int tries, r;
 
-	for (tries = 0; tries < MAX_HOST_FAULTS; ) {
+	if (vcpu->miss_hva) {
+		f.hva = vcpu->miss_hva;
+		f.generation = vcpu->miss_generation;
+		vcpu->miss_hva = 0;
+		r = host_fault(&f);
+		if (r)
+			return r;
+	}
+	for (tries = 0; tries < MAX_HOST_FAULTS; tries++) {
 		r = try_map_lock(&f);
 		if (r == -ENOMEM) {
 			r = tdm_mmu_refill(f.vm);
 			if (r)
 				return r;
-			continue;
+			r = try_map_lock(&f);
 		}
-		if (r == -EAGAIN) {
+		if (r == -EAGAIN || r == -ENOMEM) {
 			tdm_vm_stat(f.vm, mmu_retries);
 			cond_resched();
 			return TDM_MMU_RESUME;
 		}
 		if (r != -ENXIO)
 			return r;
-		tdm_vm_stat(f.vm, mmu_host_faults);
-		r = tdm_host_fault_in(f.vm->mm, f.hva, f.write);
-		/* An error about memory that a memslot no longer names is none. */
-		if (r && READ_ONCE(f.vm->slots_generation) == f.generation)
+		r = host_fault(&f);
+		if (r)
 			return r;
-		tries++;
 	}
 	return TDM_MMU_RESUME;
 }

@@ -90,7 +90,7 @@ enum tdm_mmu_result {
 int tdm_mmu_fault_fast(struct tdm_vcpu *vcpu, u64 gpa, u32 access);
 int tdm_mmu_fault(struct tdm_vcpu *vcpu, u64 gpa, u32 access);	/* tdm_mmu_result or -errno (-EFAULT, -EHWPOISON, -ENOMEM, -EINTR) */
 u64 tdm_mmu_eptp(struct tdm_vm *vm);	/* EPTP for the VMCS; features as the CPU has them */
-void tdm_mmu_audit(struct tdm_vm *vm);	/* debug walk: every leaf against slots and host mapping; WARN_ONCE on a lie */
+u64 tdm_mmu_audit(struct tdm_vm *vm);	/* debug walk: every leaf against slots and host mapping; WARN_ONCE on a lie; how many */
 
 /* CPU facts the EPT builder needs; filled by arch/x86/vmx at probe */
 struct tdm_ept_caps { bool ad_bits, page_2m, page_1g, exec_only, wb; u8 levels; };

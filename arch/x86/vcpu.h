@@ -126,6 +126,10 @@ struct tdm_vcpu {
 	bool loaded;			/* (v) preempt notifier registered */
 	int last_cpu;			/* (v) for engine caches; -1 never ran */
 
+	/* MMU, within one exit: a page the fast path found missing in the host */
+	unsigned long miss_hva;		/* (v) 0: none; a hint, checked again */
+	u32 miss_generation;		/* (v) of the memslots */
+
 	/* run state */
 	struct kvm_run *run;		/* (c) page shared with the caller */
 	void *pio_data;			/* (c) page after it */
