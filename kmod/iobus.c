@@ -57,25 +57,30 @@ static unsigned int bus_search(const struct tdm_io_bus *b, u64 addr)
 	return lo;
 }
 
-static bool bus_fits(const struct tdm_io_handler *h, u64 addr, int len)
+static __always_inline bool bus_fits(const struct tdm_io_handler *h, u64 addr, int len)
 {
-	return addr >= h->addr && addr - h->addr < h->len &&
-	       (u64)len <= h->len - (addr - h->addr);
+	return addr - h->addr < h->len && (u64)len <= h->len - (addr - h->addr);
+}
+
+static noinline struct tdm_io_handler *bus_find_other(struct tdm_io_bus *b, u64 addr, int len)
+{
+	unsigned int i = bus_search(b, addr);
+
+	if (i == b->n || !bus_fits(b->h[i], addr, len))
+		return NULL;
+	WRITE_ONCE(b->last, i);
+	return b->h[i];
 }
 
 /* The handler that has all of [addr, addr + len), or NULL. */
-static struct tdm_io_handler *bus_find(struct tdm_io_bus *b, u64 addr, int len)
+static __always_inline struct tdm_io_handler *bus_find(struct tdm_io_bus *b, u64 addr, int len)
 {
 	unsigned int i = READ_ONCE(b->last);
 
 	/* Guests come back to the same device. */
 	if (likely(i < b->n && bus_fits(b->h[i], addr, len)))
 		return b->h[i];
-	i = bus_search(b, addr);
-	if (i == b->n || !bus_fits(b->h[i], addr, len))
-		return NULL;
-	WRITE_ONCE(b->last, i);
-	return b->h[i];
+	return bus_find_other(b, addr, len);
 }
 
 int tdm_iobus_init(struct tdm_vm *vm)
@@ -189,6 +194,37 @@ void tdm_iobus_del(struct tdm_vm *vm, enum tdm_bus bus, struct tdm_io_handler *h
 		h->ops->release(h);
 }
 
+/*
+ * Interrupts being off keeps tables alive like rcu_read_lock_sched() does:
+ * nothing else is to be paid on the way to a port.
+ */
+
+/**
+ * tdm_pio_read_irqoff() - the guest reads a port, on the fast path
+ * @vcpu: its own thread calls, interrupts off
+ * @port: the port
+ * @len: 1, 2, 4
+ * @data: out, @len bytes
+ *
+ * Return: 0, -EOPNOTSUPP if no device here answers.
+ */
+int tdm_pio_read_irqoff(struct tdm_vcpu *vcpu, u16 port, int len, void *data)
+{
+	struct tdm_io_handler *h;
+
+	h = bus_find(rcu_dereference_sched(vcpu->vm->bus[TDM_BUS_PIO]), port, len);
+	return h ? h->ops->read(vcpu, h, port, len, data) : -EOPNOTSUPP;
+}
+
+/** tdm_pio_write_irqoff() - as tdm_pio_read_irqoff(), the other way */
+int tdm_pio_write_irqoff(struct tdm_vcpu *vcpu, u16 port, int len, const void *data)
+{
+	struct tdm_io_handler *h;
+
+	h = bus_find(rcu_dereference_sched(vcpu->vm->bus[TDM_BUS_PIO]), port, len);
+	return h ? h->ops->write(vcpu, h, port, len, data) : -EOPNOTSUPP;
+}
+
 /**
  * tdm_iobus_read() - the guest reads a port or memory without a memslot
  * @vcpu: its own thread calls, perhaps with interrupts off
@@ -207,11 +243,11 @@ int tdm_iobus_read(struct tdm_vcpu *vcpu, enum tdm_bus bus, u64 addr, int len, v
 	if (bus == TDM_BUS_MMIO && vcpu->lapic &&
 	    !tdm_lapic_mmio(vcpu, addr, len, data, false))
 		return 0;
-	rcu_read_lock();
-	h = bus_find(rcu_dereference(vcpu->vm->bus[bus]), addr, len);
+	rcu_read_lock_sched();
+	h = bus_find(rcu_dereference_sched(vcpu->vm->bus[bus]), addr, len);
 	if (h)
 		r = h->ops->read(vcpu, h, addr, len, data);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	return r;
 }
 
@@ -225,10 +261,10 @@ int tdm_iobus_write(struct tdm_vcpu *vcpu, enum tdm_bus bus, u64 addr, int len, 
 	if (bus == TDM_BUS_MMIO && vcpu->lapic &&
 	    !tdm_lapic_mmio(vcpu, addr, len, (void *)data, true))
 		return 0;
-	rcu_read_lock();
-	h = bus_find(rcu_dereference(vcpu->vm->bus[bus]), addr, len);
+	rcu_read_lock_sched();
+	h = bus_find(rcu_dereference_sched(vcpu->vm->bus[bus]), addr, len);
 	if (h)
 		r = h->ops->write(vcpu, h, addr, len, data);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	return r;
 }

@@ -38,4 +38,7 @@ void tdm_iobus_del(struct tdm_vm *vm, enum tdm_bus bus, struct tdm_io_handler *h
 int tdm_iobus_read(struct tdm_vcpu *vcpu, enum tdm_bus bus, u64 addr, int len, void *data);	/* 0 or -EOPNOTSUPP; the LAPIC page of *this* vCPU is asked first on the MMIO bus */
 int tdm_iobus_write(struct tdm_vcpu *vcpu, enum tdm_bus bus, u64 addr, int len, const void *data);
 
+int tdm_pio_read_irqoff(struct tdm_vcpu *vcpu, u16 port, int len, void *data);
+int tdm_pio_write_irqoff(struct tdm_vcpu *vcpu, u16 port, int len, const void *data);
+
 #endif /* TDM_IOBUS_H */

@@ -134,18 +134,27 @@ static struct tdm_pic *pic_of(struct tdm_vcpu *vcpu)
 }
 
 /* Wider accesses reach the 8-bit chips as one cycle a byte. */
-static int pic_read(struct tdm_vcpu *vcpu, struct tdm_io_handler *h, u64 addr,
-		    int len, void *data)
+static noinline int pic_read_cycles(struct tdm_pic *pic, u16 port, int len, u8 *p)
 {
-	struct tdm_pic *pic = pic_of(vcpu);
 	unsigned long flags;
-	u8 *p = data;
 	int i;
 
 	raw_spin_lock_irqsave(&pic->lock, flags);
 	for (i = 0; i < len; i++)
-		p[i] = tdm_pic_core_read(&pic->core, addr + i);
+		p[i] = tdm_pic_core_read(&pic->core, port + i);
 	pic_unlock(pic, flags);
+	return 0;
+}
+
+static int pic_read(struct tdm_vcpu *vcpu, struct tdm_io_handler *h, u64 addr,
+		    int len, void *data)
+{
+	struct tdm_pic *pic = pic_of(vcpu);
+
+	/* Only a poll changes anything. */
+	if (unlikely(len != 1 || READ_ONCE(tdm_pic_core_chip(&pic->core, addr)->poll)))
+		return pic_read_cycles(pic, addr, len, data);
+	*(u8 *)data = tdm_pic_core_peek(&pic->core, addr);
 	return 0;
 }
 

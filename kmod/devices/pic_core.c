@@ -291,13 +291,6 @@ static void write_elcr(struct kvm_pic_state *s, u8 val)
 	s->irr |= s->last_irr & to_level;
 }
 
-static struct kvm_pic_state *chip_of(struct tdm_pic_pair *p, u16 port)
-{
-	if (port == 0x4d0 || port == 0x4d1)
-		return &p->chip[port & 1];
-	return &p->chip[port >> 7 & 1];		/* 0x20, 0x21; 0xa0, 0xa1 */
-}
-
 /**
  * tdm_pic_core_write() - OUT to one of the pair's ports
  * @p: the pair
@@ -306,7 +299,7 @@ static struct kvm_pic_state *chip_of(struct tdm_pic_pair *p, u16 port)
  */
 void tdm_pic_core_write(struct tdm_pic_pair *p, u16 port, u8 val)
 {
-	struct kvm_pic_state *s = chip_of(p, port);
+	struct kvm_pic_state *s = tdm_pic_core_chip(p, port);
 
 	if (port >= 0x4d0)
 		write_elcr(s, val);
@@ -341,15 +334,11 @@ static u8 poll(struct tdm_pic_pair *p, struct kvm_pic_state *s)
  */
 u8 tdm_pic_core_read(struct tdm_pic_pair *p, u16 port)
 {
-	struct kvm_pic_state *s = chip_of(p, port);
+	struct kvm_pic_state *s = tdm_pic_core_chip(p, port);
 
-	if (port >= 0x4d0)
-		return s->elcr;
-	if (s->poll)
+	if (s->poll && port < 0x4d0)
 		return poll(p, s);
-	if (port & 1)
-		return s->imr;
-	return s->read_reg_select ? s->isr : s->irr;
+	return tdm_pic_core_peek(p, port);
 }
 
 /** tdm_pic_core_reset() - power-up: everything zero */

@@ -34,6 +34,30 @@ struct tdm_pic_pair {
 	u16 unmasked;
 };
 
+/* Ports 0x20, 0x21; 0xa0, 0xa1; 0x4d0, 0x4d1: the chip they are of */
+static inline struct kvm_pic_state *tdm_pic_core_chip(struct tdm_pic_pair *p, u16 port)
+{
+	return &p->chip[port >= 0x4d0 ? port & 1 : port >> 7 & 1];
+}
+
+/**
+ * tdm_pic_core_peek() - what a read gives unless the chip is being polled
+ * @p: the pair
+ * @port: as tdm_pic_core_read()
+ *
+ * Changes nothing and reads single bytes: needs no lock.
+ */
+static inline u8 tdm_pic_core_peek(struct tdm_pic_pair *p, u16 port)
+{
+	const struct kvm_pic_state *s = tdm_pic_core_chip(p, port);
+
+	if (port >= 0x4d0)
+		return s->elcr;
+	if (port & 1)
+		return s->imr;
+	return s->read_reg_select ? s->isr : s->irr;
+}
+
 void tdm_pic_core_reset(struct tdm_pic_pair *p);
 int tdm_pic_core_line(struct tdm_pic_pair *p, unsigned int pin, bool level);
 u8 tdm_pic_core_intack(struct tdm_pic_pair *p);

@@ -14,6 +14,9 @@
 #include "../shim/kernel.h"
 
 #define __releases(x)
+#define noinline
+#undef __always_inline
+#define __always_inline inline
 #define __printf(a, b)	__attribute__((format(printf, a, b)))
 #define GENMASK(h, l)	((~0ul >> (63 - (h))) & (~0ul << (l)))
 #undef static_assert
@@ -51,6 +54,9 @@ extern int dev_rcu_readers;
 #define rcu_read_lock()		((void)dev_rcu_readers++)
 #define rcu_read_unlock()	((void)dev_rcu_readers--)
 #define synchronize_rcu()	assert(!dev_rcu_readers)
+#define rcu_read_lock_sched()	rcu_read_lock()
+#define rcu_read_unlock_sched()	rcu_read_unlock()
+#define rcu_dereference_sched(p) (p)
 #define rcu_dereference(p)	({ assert(dev_rcu_readers > 0); (p); })
 #define rcu_dereference_protected(p, c) ({ assert(c); (p); })
 #define rcu_assign_pointer(p, v) ((p) = (v))
