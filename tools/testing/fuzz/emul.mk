@@ -9,7 +9,8 @@ include $(TDM_TOP)/arch/x86/zydis/user.mk
 emul: $(TDM_TOP)/build/fuzz/emul_fuzz
 
 $(TDM_TOP)/build/fuzz/emul_fuzz: emul_fuzz.c $(TDM_TOP)/tools/testing/unit/emul_guest.c \
-		$(TDM_EMUL_SRCS) $(TDM_ZYDIS_SRCS) $(wildcard $(TDM_TOP)/arch/x86/emul/*.h)
+		$(TDM_EMUL_SRCS) $(TDM_ZYDIS_SRCS) $(wildcard $(TDM_TOP)/arch/x86/emul/*.h \
+		$(TDM_TOP)/tools/testing/unit/emul*.h)
 	@mkdir -p $(@D)
 	@clang -O1 -g -std=gnu11 -w -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined $(TDM_EMUL_CPPFLAGS) \

@@ -440,6 +440,29 @@ static void input(void)
 	EXPECT(!strcmp(r.out, text)); /* Ctrl-A is a byte like any other */
 }
 
+/* Closed descriptors are not mistaken for the device. */
+static void closed_descriptors(void)
+{
+	double start = now_s();
+	pid_t pid;
+
+	USE(g_string_io);
+	pid = fork();
+	if (!pid) {
+		char args[256];
+
+		snprintf(args, sizeof(args),
+			 "run --device %s --elf %s --mem 16 --timeout 30",
+			 device, guest);
+		close(0);
+		close(1);
+		close(2);
+		exec_tandem(args);
+	}
+	finish(pid, start);
+	EXPECT_EQ(r.status, 7);
+}
+
 /* Start the launcher with stdout into a pipe. */
 static pid_t start_piped(int *out)
 {
@@ -448,8 +471,9 @@ static pid_t start_piped(int *out)
 	pid_t pid;
 
 	EXPECT(!pipe(fd));
+	fcntl(fd[1], F_SETPIPE_SZ, 4096); /* soon full */
 	snprintf(args, sizeof(args),
-		 "run --device %s --elf %s --mem 16 --timeout 4", device,
+		 "run --device %s --elf %s --mem 16 --timeout 6", device,
 		 guest);
 	pid = fork();
 	if (!pid) {
@@ -484,6 +508,15 @@ static void output_lost(void)
 	finish(pid, start);
 	EXPECT_EQ(r.status, 124);
 	EXPECT(r.wall_s < 15);
+	EXPECT(r.cpu_s < r.wall_s / 2); /* it waited for the reader */
+	close(fd);
+	pid = start_piped(&fd);
+	start = now_s();
+	sleep(3);
+	kill(pid, SIGTERM);
+	finish(pid, start);
+	EXPECT_EQ(r.status, 143);
+	EXPECT(r.wall_s < 8);
 	close(fd);
 }
 
@@ -693,6 +726,7 @@ static const struct test tests[] = {
 	{ "check and stat", subcommands },
 	{ "stat and top of a running VM", counters },
 	{ "input from a file arrives whole", input },
+	{ "closed standard descriptors", closed_descriptors },
 	{ "output that nobody reads", output_lost },
 	{ "keys on a terminal", keys },
 	{ "keys when the guest does not read", keys_of_a_stuck_guest },

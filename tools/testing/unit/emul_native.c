@@ -137,6 +137,11 @@ static void leave(ucontext_t *uc)
 	current->error = g[REG_ERR];
 	current->cr2 = g[REG_CR2];
 	store_vectors(fp_of(uc), current);
+	current->sel[TDM_SEG_CS] = g[REG_CSGSFS];
+	current->sel[TDM_SEG_SS] = g[REG_CSGSFS] >> 48;
+	asm volatile("mov %%ds, %0" : "=r" (current->sel[TDM_SEG_DS]));
+	asm volatile("mov %%es, %0" : "=r" (current->sel[TDM_SEG_ES]));
+	asm volatile("mov %%gs, %0" : "=r" (current->sel[TDM_SEG_GS]));
 	memcpy(g, saved, sizeof(saved));
 	memcpy(fp_of(uc), saved_fp, have_avx ? 1088 : 512);
 	phase = 2;
@@ -175,17 +180,39 @@ void native_step(enum native_mode mode, struct native_state *s)
 	set_data_segments(native_ds(mode));
 	asm volatile("int3" : : : "memory");
 	set_data_segments(FLAT);
+	asm volatile("mov %0, %%gs" : : "r" (0));
 }
 
-static bool set_ldt(unsigned int n, unsigned long base, unsigned int contents,
-		    bool is32)
+/**
+ * native_ldt() - write an entry of this process's LDT
+ * @n: which; 0 to 2 belong to 16-bit mode
+ * @base: base address
+ * @limit: limit, in pages with NATIVE_LDT_PAGES
+ * @contents: MODIFY_LDT_CONTENTS_*: type
+ * @bits: NATIVE_LDT_*
+ *
+ * Return: the descriptor the kernel makes of it, 0 if it refuses.
+ */
+u64 native_ldt(unsigned int n, unsigned long base, unsigned int limit,
+	       unsigned int contents, unsigned int bits)
 {
 	struct user_desc d = {
-		.entry_number = n, .base_addr = base, .limit = 0xffff,
-		.seg_32bit = is32, .contents = contents, .useable = 1,
+		.entry_number = n, .base_addr = base, .limit = limit,
+		.contents = contents, .useable = 1,
+		.seg_32bit = !!(bits & NATIVE_LDT_32),
+		.read_exec_only = !!(bits & NATIVE_LDT_RO),
+		.seg_not_present = !!(bits & NATIVE_LDT_NP),
+		.limit_in_pages = !!(bits & NATIVE_LDT_PAGES),
 	};
+	u64 type = contents << 2 | !d.read_exec_only << 1 | 1;
 
-	return !syscall(SYS_modify_ldt, 1, &d, sizeof(d));
+	if (syscall(SYS_modify_ldt, 0x11, &d, sizeof(d)))
+		return 0;
+	return (limit & 0xffff) | (u64)(base & 0xffffff) << 16 | type << 40 |
+	       1ull << 44 | 3ull << 45 | (u64)!d.seg_not_present << 47 |
+	       (u64)(limit >> 16 & 15) << 48 | 1ull << 52 |
+	       (u64)d.seg_32bit << 54 | (u64)d.limit_in_pages << 55 |
+	       (u64)(base >> 24) << 56;
 }
 
 bool native_has(enum native_mode mode)
@@ -232,9 +259,10 @@ int native_init(void)
 		sigaction(sigs[i], &sa, NULL);
 	asm volatile("lar %1, %0" : "+r" (lar) : "r" (CS32));
 	have_32 = lar;
-	have_16 = set_ldt(0, NATIVE_CODE, MODIFY_LDT_CONTENTS_CODE, false) &&
-		  set_ldt(1, NATIVE_DATA, MODIFY_LDT_CONTENTS_DATA, false) &&
-		  set_ldt(2, NATIVE_DATA, MODIFY_LDT_CONTENTS_DATA, true);
+	have_16 = native_ldt(0, NATIVE_CODE, 0xffff, MODIFY_LDT_CONTENTS_CODE, 0) &&
+		  native_ldt(1, NATIVE_DATA, 0xffff, MODIFY_LDT_CONTENTS_DATA, 0) &&
+		  native_ldt(2, NATIVE_DATA, 0xffff, MODIFY_LDT_CONTENTS_DATA,
+			     NATIVE_LDT_32);
 	if (__get_cpuid(1, &a, &b, &c, &d) && (c & bit_OSXSAVE) && (c & bit_AVX))
 		have_avx = true;
 	set_data_segments(FLAT);

@@ -357,8 +357,10 @@ static void note_broken(void *ctx, int err)
 
 static void put_string(struct tdm_console *c, const char *s)
 {
-	while (*s)
+	while (*s) {
 		tdm_console_put(c, (uint8_t)*s++);
+		tdm_console_throttle(c);
+	}
 }
 
 static size_t read_for(int fd, char *buf, size_t size, int ms)
@@ -379,6 +381,7 @@ static void console_writes(void)
 	int fd[2];
 
 	EXPECT(!pipe(fd));
+	tdm_console_init(&c);
 	EXPECT(!tdm_console_start(&c, fd[1], note_broken, NULL));
 	put_string(&c, "login: "); /* a prompt, no newline */
 	EXPECT(read_for(fd[0], buf, sizeof(buf), 2000));
@@ -412,6 +415,7 @@ static void console_backpressure(void)
 		_exit(n == lines * 10 ? 0 : 1);
 	}
 	close(fd[0]);
+	tdm_console_init(&c);
 	EXPECT(!tdm_console_start(&c, fd[1], note_broken, NULL));
 	for (unsigned int i = 0; i < lines; i++)
 		put_string(&c, "123456789\n");
@@ -430,9 +434,11 @@ static void console_broken(void)
 	EXPECT(!pipe(fd));
 	close(fd[0]);
 	broken = 0;
+	tdm_console_init(&c);
 	EXPECT(!tdm_console_start(&c, fd[1], note_broken, NULL));
 	for (unsigned int i = 0; i < 3 * TDM_CONSOLE_BUFFER; i++)
-		tdm_console_put(&c, 'x'); /* must not wait for ever */
+		tdm_console_put(&c, 'x');
+	tdm_console_throttle(&c); /* must not wait for ever */
 	EXPECT(!tdm_console_stop(&c));
 	EXPECT_EQ(broken, EPIPE);
 	close(fd[1]);
@@ -446,9 +452,13 @@ static void console_stuck(void)
 
 	EXPECT(!pipe(fd));
 	fcntl(fd[1], F_SETPIPE_SZ, 4096);
+	tdm_console_init(&c);
 	EXPECT(!tdm_console_start(&c, fd[1], note_broken, NULL));
-	for (unsigned int i = 0; i < 8000; i++)
+	for (unsigned int i = 0; i < 4 * TDM_CONSOLE_BUFFER; i++)
 		tdm_console_put(&c, i % 80 ? 'x' : '\n');
+	EXPECT(atomic_load(&c.tight));
+	tdm_console_release(&c);
+	tdm_console_throttle(&c); /* the run ends: no waiting */
 	EXPECT(!tdm_console_stop(&c));
 }
 

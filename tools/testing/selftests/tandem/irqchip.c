@@ -54,7 +54,7 @@ TEST_F(chip, state)
 		if (id < 2) {
 			a.chip.pic.irq_base = 0x50 + 8 * id;
 			a.chip.pic.imr = 0xa5;
-			a.chip.pic.elcr = 0x20;
+			a.chip.pic.elcr = id ? 0x02 : 0x20;
 		} else {
 			EXPECT_EQ(0xfec00000, a.chip.ioapic.base_address);
 			EXPECT_TRUE(!!a.chip.ioapic.redirtbl[5].fields.mask);
