@@ -35,7 +35,7 @@ bool emul_is_far(const struct tdm_emul_ctxt *c)
  * @c: context
  * @op: memory operand
  * @sel: selector
- * @off: offset, opsize bytes
+ * @off: offset, opsize bytes; AMD processors have no 64-bit one
  *
  * Return: enum tdm_emul_rc.
  */
@@ -46,6 +46,8 @@ int emul_read_far(struct tdm_emul_ctxt *c, const struct tdm_operand *op,
 	u64 lin;
 	int rc;
 
+	if (size == 8 && (c->features & TDM_EMUL_F_AMD))
+		size = 4;
 	*off = 0;
 	rc = emul_mem_linear(c, op, size + 2, TDM_ACC_READ, &lin);
 	if (!rc)
@@ -90,8 +92,6 @@ int emul_load_cs(struct tdm_emul_ctxt *c, struct emul_desc *d, u16 sel,
 	int rc;
 
 	emul_desc_segment(d, (sel & ~3u) | cpl, &s);
-	if (!(emul_lma(c) && (s.ar & TDM_AR_L)))
-		rip = (u32)rip;
 	rc = emul_check_target(c, &s, rip);
 	if (!rc)
 		rc = emul_set_accessed(c, d);

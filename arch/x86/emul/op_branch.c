@@ -12,7 +12,7 @@
  * emul_check_target() - may execution go on there?
  * @c: context
  * @cs: code segment it will go on in
- * @rip: offset; only its low half counts outside 64-bit mode
+ * @rip: offset; all of it counts: a 64-bit one is beyond every limit
  *
  * Return: DONE or FAULT, #GP(0).
  */
@@ -22,7 +22,7 @@ int emul_check_target(struct tdm_emul_ctxt *c, const struct tdm_segment *cs,
 	if (emul_lma(c) && (cs->ar & TDM_AR_L)) {
 		if (!emul_canonical(c, rip))
 			return emul_gp(c, 0);
-	} else if ((u32)rip > cs->limit) {
+	} else if (rip > cs->limit) {
 		return emul_gp(c, 0);
 	}
 	return TDM_EMUL_DONE;

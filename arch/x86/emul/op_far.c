@@ -47,6 +47,9 @@ static int far_direct(struct tdm_emul_ctxt *c, u16 sel, u64 off,
 		return emul_exc_err(c, EMUL_NP, sel & ~3u);
 	emul_desc_segment(d, sel, &s);
 	rc = emul_check_target(c, &s, off);
+	/* AMD processors push as in the mode they go to, Intel's as they are. */
+	if (emul_lma(c) && (s.ar & TDM_AR_L) && (c->features & TDM_EMUL_F_AMD))
+		c->mode = TDM_MODE_LONG64;
 	if (!rc && call)
 		rc = emul_push_many(c, frame, 2, c->insn.opsize);
 	return rc ? rc : emul_load_cs(c, d, sel, cpl, off);

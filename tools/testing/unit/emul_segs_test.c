@@ -406,8 +406,11 @@ static bool run_case(void)
 	printf("# differs: cpu trap %u error %llx, mode %d:", n.trapno, n.error, mode);
 	for (i = 0; i < code_len; i++)
 		printf(" %02x", code[i]);
-	printf(" rax %llx rbx %llx rsp %llx\n", in.regs.gpr[TDM_RAX],
-	       in.regs.gpr[TDM_RBX], in.regs.gpr[TDM_RSP]);
+	printf(" rax %llx rsp %llx, stack:", in.regs.gpr[TDM_RAX],
+	       in.regs.gpr[TDM_RSP]);
+	for (i = 0; i < 40; i++)
+		printf(" %02x", stack_top()[i]);
+	putchar('\n');
 	return false;
 }
 
