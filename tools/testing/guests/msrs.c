@@ -293,7 +293,7 @@ static void others(void)
 		skip("vmx", "cpuid.1:ecx.vmx not offered");
 	} else {
 		rd(0x480);
-		check_done("vmx_basic.not_there", &x, &s);
+		check_done("vmx_basic.read", &x, &s);
 	}
 	if (HAS_TSC_DEADLINE) {
 		rd(MSR_TSC_DEADLINE);

@@ -12,7 +12,7 @@ ROUNDS=${ROUNDS:-50}
 WARM=10
 MODULE=${MODULE:-./tandem.ko}
 # What may come and go by itself over the rounds (kernel threads, logs).
-SLACK_KB=${SLACK_KB:-1024}
+SLACK_KB=${SLACK_KB:-300}
 
 failed=0
 count=0
