@@ -5,7 +5,9 @@
  * launcher's signals and time-outs.
  *
  * A line is written as a whole when its newline comes; what has none (a prompt)
- * is written after FLUSH_MS. When the buffer is full the vCPU waits.
+ * is written after FLUSH_MS. Devices never wait here: they hold the bus lock. A
+ * vCPU waits in tdm_console_throttle(), between two accesses, while the buffer
+ * is more than half full; the other half is room for what is under way.
  */
 #include <errno.h>
 #include <string.h>
@@ -61,6 +63,7 @@ static bool write_some(struct tdm_console *c)
 	if (r < 0) {
 		c->broken = true;
 		c->count = 0;
+		atomic_store(&c->tight, false);
 		pthread_cond_broadcast(&c->changed);
 		pthread_mutex_unlock(&c->lock);
 		c->on_broken(c->ctx, err);
@@ -69,6 +72,8 @@ static bool write_some(struct tdm_console *c)
 	}
 	c->head = (c->head + (unsigned int)r) % TDM_CONSOLE_BUFFER;
 	c->count -= (unsigned int)r;
+	if (c->count < TDM_CONSOLE_HIGH)
+		atomic_store(&c->tight, false);
 	pthread_cond_broadcast(&c->changed);
 	return true;
 }
@@ -91,6 +96,19 @@ static void *writer(void *arg)
 	return NULL;
 }
 
+/** tdm_console_init() - nothing written, no writer; before any other call. */
+void tdm_console_init(struct tdm_console *c)
+{
+	pthread_condattr_t attr;
+
+	memset(c, 0, sizeof(*c));
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&c->changed, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
 /**
  * tdm_console_start() - start the writer.
  * @fd: where to write
@@ -103,44 +121,61 @@ static void *writer(void *arg)
 int tdm_console_start(struct tdm_console *c, int fd,
 		      void (*on_broken)(void *ctx, int err), void *ctx)
 {
-	pthread_condattr_t attr;
 	int err;
 
-	memset(c, 0, sizeof(*c));
 	c->fd = fd;
 	c->on_broken = on_broken;
 	c->ctx = ctx;
-	pthread_mutex_init(&c->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&c->changed, &attr);
-	pthread_condattr_destroy(&attr);
 	err = pthread_create(&c->writer, NULL, writer, c);
 	c->running = !err;
 	return -err;
 }
 
-/** tdm_console_put() - a byte from the guest; any thread. Waits while the
- * buffer is full. */
+/**
+ * tdm_console_put() - a byte from the guest; any thread, never waits.
+ *
+ * Dropped when the buffer is full: cannot happen to a caller that throttles.
+ */
 void tdm_console_put(struct tdm_console *c, uint8_t byte)
 {
-	bool first;
+	bool wake;
 
 	pthread_mutex_lock(&c->lock);
-	while (c->count == TDM_CONSOLE_BUFFER && !c->broken && !c->stop)
-		pthread_cond_wait(&c->changed, &c->lock);
 	if (c->broken || c->count == TDM_CONSOLE_BUFFER) {
 		pthread_mutex_unlock(&c->lock);
 		return;
 	}
-	first = !c->count++;
-	c->buffer[(c->head + c->count - 1) % TDM_CONSOLE_BUFFER] = byte;
-	if (!c->flush && (byte == '\n' || c->count >= TDM_CONSOLE_BUFFER / 2)) {
+	wake = !c->count;
+	c->buffer[(c->head + c->count++) % TDM_CONSOLE_BUFFER] = byte;
+	if (c->count >= TDM_CONSOLE_HIGH)
+		atomic_store(&c->tight, true);
+	if (!c->flush && (byte == '\n' || c->count >= TDM_CONSOLE_HIGH / 2)) {
 		c->flush = true;
-		first = true;
+		wake = true;
 	}
-	if (first)
+	if (wake)
 		pthread_cond_broadcast(&c->changed);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/** tdm_console_throttle() - wait until there is room; no other lock may be
+ * held. */
+void tdm_console_throttle(struct tdm_console *c)
+{
+	if (!atomic_load(&c->tight))
+		return;
+	pthread_mutex_lock(&c->lock);
+	while (atomic_load(&c->tight) && !c->released)
+		pthread_cond_wait(&c->changed, &c->lock);
+	pthread_mutex_unlock(&c->lock);
+}
+
+/** tdm_console_release() - the run ends: let go whoever waits for room. */
+void tdm_console_release(struct tdm_console *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->released = true;
+	pthread_cond_broadcast(&c->changed);
 	pthread_mutex_unlock(&c->lock);
 }
 

@@ -165,6 +165,7 @@ int tdm_machine_init(struct tdm_machine *m,
 	m->config = *config;
 	m->kvm.fd = m->kvm.vm = -1;
 	pthread_mutex_init(&m->end_lock, NULL);
+	tdm_console_init(&m->console);
 	m->host = (struct tdm_devhost){
 		.ctx = m,
 		.set_irq = host_set_irq,
@@ -258,6 +259,7 @@ void tdm_machine_end(struct tdm_machine *m, enum tdm_end why, int value)
 	}
 	pthread_mutex_unlock(&m->end_lock);
 	atomic_store(&m->stopping, true);
+	tdm_console_release(&m->console);
 	tdm_machine_wake(m);
 }
 
@@ -273,6 +275,7 @@ bool tdm_machine_stop(struct tdm_machine *m)
 	bool all = true;
 
 	atomic_store(&m->stopping, true);
+	tdm_console_release(&m->console);
 	for (unsigned int tries = 0; tries < 50; tries++) {
 		all = true;
 		for (unsigned int i = 0; i < m->config.cpus; i++)

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The launcher's main(): finds the subcommand and lets it do the rest. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "end.h"
@@ -25,8 +27,20 @@ static void usage(FILE *out)
 		"\n'tandem COMMAND --help' lists a command's options; see also tandem(1).\n");
 }
 
+/*
+ * A closed standard descriptor would be given to the next file opened, and the
+ * guest's console would then be read from or written to that.
+ */
+static void fill_standard_fds(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			_exit(TDM_EXIT_HOST);
+}
+
 int main(int argc, char **argv)
 {
+	fill_standard_fds();
 	if (argc < 2) {
 		usage(stderr);
 		return TDM_EXIT_USAGE;

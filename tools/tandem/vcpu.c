@@ -322,10 +322,12 @@ static void handle_io(struct tdm_vcpu *v)
 		tdm_machine_end(v->machine, TDM_END_HOST, 0);
 		return;
 	}
-	for (uint32_t i = 0; i < run->io.count; i++)
+	for (uint32_t i = 0; i < run->io.count; i++) {
 		tdm_bus_pio(&v->machine->bus, run->io.port, size,
 			    run->io.direction == KVM_EXIT_IO_OUT,
 			    (uint8_t *)run + off + i * size);
+		tdm_console_throttle(&v->machine->console);
+	}
 }
 
 static void handle_mmio(struct tdm_vcpu *v)
@@ -494,7 +496,10 @@ static void *vcpu_thread(void *arg)
 	struct tdm_machine *m = v->machine;
 	uint_fast64_t none = 0;
 	sigset_t kick;
+	char name[16];
 
+	snprintf(name, sizeof(name), "vcpu %u", v->id);
+	pthread_setname_np(pthread_self(), name);
 	this_run = v->run;
 	sigemptyset(&kick);
 	sigaddset(&kick, KICK_SIGNAL);
