@@ -12,6 +12,9 @@
 /* How often a locked instruction that lost a race is run again at once. */
 #define MAX_RACES 64
 
+/* How many elements of a REP instruction a step does, exits included. */
+#define MAX_REP 1024
+
 /**
  * tdm_emul_init() - set up a context
  * @c: zeroed context
@@ -350,8 +353,11 @@ int tdm_emul_step(struct tdm_emul_ctxt *c)
 	if (!c->io_count || c->io_rip != c->regs.rip || !c->insn_valid ||
 	    c->insn.mode != c->mode) {
 		c->io_count = 0;
+		c->rep_left = MAX_REP;
 		rc = fetch_decode(c);
 		if (rc) {
+			if (!c->insn_valid)
+				c->insn.len = 0;	/* nothing to show */
 			restore(c, rc);
 			return rc;
 		}

@@ -325,6 +325,7 @@ struct tdm_emul_ctxt {
 	bool keep_rf;			/* the instruction loaded RF itself */
 	bool no_trap;			/* TF trap is not due after this one */
 	bool rep_more;			/* REP: RIP stays on the instruction */
+	u16 rep_left;			/* string elements this step may still do */
 	u8 new_shadow;			/* interrupt shadow after this one */
 	u8 ext;				/* EXT bit of selector error codes */
 	u8 seg_valid;			/* bit per cached entry of seg[] */

@@ -9,8 +9,7 @@
  */
 #include "internal.h"
 
-#define MAX_ITERATIONS	1024	/* elements a step does one by one */
-#define MAX_BLOCKS	32	/* blocks a step moves */
+#define BLOCK_WEIGHT	32	/* elements that a block counts for */
 #define MIN_BLOCK	32	/* bytes; less is not worth the preparation */
 
 static u64 addr_reg(const struct tdm_emul_ctxt *c, unsigned int reg)
@@ -226,7 +225,7 @@ static int rep_once(struct tdm_emul_ctxt *c, const struct string_op *op,
 
 static int string_insn(struct tdm_emul_ctxt *c, const struct string_op *op)
 {
-	unsigned int size = c->op->arg, left = MAX_ITERATIONS, n;
+	unsigned int size = c->op->arg, n;
 	bool stepping = c->regs.rflags & X86_EFLAGS_TF;
 	bool blocks = op->block && !stepping &&
 		      !(c->regs.rflags & (X86_EFLAGS_DF | X86_EFLAGS_AC));
@@ -243,13 +242,11 @@ static int string_insn(struct tdm_emul_ctxt *c, const struct string_op *op)
 			return rc;
 		if (op->compares && zf_ends(c))
 			break;
-		/* A block weighs like several single elements. */
-		n = before - addr_reg(c, TDM_RCX) > 1 ?
-			MAX_ITERATIONS / MAX_BLOCKS : 1;
-		left -= min_t(unsigned int, left, n);
+		n = before - addr_reg(c, TDM_RCX) > 1 ? BLOCK_WEIGHT : 1;
+		c->rep_left -= min_t(unsigned int, c->rep_left, n);
 		if (!addr_reg(c, TDM_RCX))
 			break;
-		if (!left || stepping ||
+		if (!c->rep_left || stepping ||
 		    (c->ops->irq_pending && c->ops->irq_pending(c))) {
 			c->rep_more = true;
 			c->keep_rf = true;
