@@ -8,9 +8,10 @@ include $(TDM_TOP)/arch/x86/zydis/user.mk
 
 EMUL_OUT := $(TDM_TOP)/build/unit/emul
 EMUL_TESTS := emul_real_test emul_prot_test emul_io_test emul_segs_test \
-	emul_random_test
+	emul_random_test emul_coverage_test
 EMUL_CFLAGS := -O1 -g -std=gnu11 -Wall -Wextra -Wno-missing-field-initializers \
-	-Wno-sign-compare -Wno-override-init $(TDM_EMUL_CPPFLAGS)
+	-Wno-sign-compare -Wno-override-init $(TDM_EMUL_CPPFLAGS) \
+	-DTDM_DOC='"$(TDM_TOP)/Documentation/emulator.rst"'
 EMUL_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 EMUL_HELPERS := emul_guest.c emul_native.c
