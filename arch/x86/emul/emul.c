@@ -270,6 +270,9 @@ static void commit(struct tdm_emul_ctxt *c)
 		c->regs.rip = c->next_rip;
 	if (!c->keep_rf)
 		c->regs.rflags &= ~(u64)X86_EFLAGS_RF;
+	/* A trap between two iterations pushes RF = 1 (SDM vol. 3, "Resume Flag"). */
+	if (c->rep_more && stepping)
+		c->regs.rflags |= X86_EFLAGS_RF;
 	c->regs.rflags |= X86_EFLAGS_FIXED;
 	if (stepping && !c->no_trap)
 		c->trap_dr6 |= TDM_EMUL_DR6_BS;
