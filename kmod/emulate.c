@@ -80,19 +80,27 @@ static int translate(struct tdm_emul_ctxt *c, u64 lin, unsigned int acc, u64 *gp
 		return TDM_EMUL_DONE;
 	if (r == -EFAULT)
 		return tdm_emul_fault(c, X86_TRAP_PF, true, pf.error, pf.gva);
+	if (r == -EBUSY)
+		return TDM_EMUL_RETRY;
 	e->err = r;
 	return TDM_EMUL_UNHANDLED;
 }
 
-/* No memslot: a device. A memslot that fails: the caller took its memory away. */
-static int memory_error(struct tdm_emul_ctxt *c, u64 gpa, bool write, int r)
+/*
+ * The access failed: no memslot (a device), or the caller took its memory away,
+ * or memslots were moved between two looks. The MMU knows which it is now.
+ */
+static int memory_error(struct tdm_emul_ctxt *c, u64 gpa, bool write)
 {
 	struct tdm_emul *e = c->priv;
+	int r = tdm_mmu_fault(e->vcpu, gpa, write ? TDM_ACCESS_WRITE : TDM_ACCESS_READ);
 
-	if (!tdm_gpa_is_ram(e->vcpu->vm, gpa, write)) {
+	if (r == TDM_MMU_MMIO) {
 		c->mmio_gpa = gpa;
 		return TDM_EMUL_MMIO;
 	}
+	if (r == TDM_MMU_RESUME)
+		return TDM_EMUL_RETRY;
 	e->err = r;
 	return TDM_EMUL_UNHANDLED;
 }
@@ -106,7 +114,7 @@ static int op_read(struct tdm_emul_ctxt *c, u64 lin, void *data,
 	if (r != TDM_EMUL_DONE)
 		return r;
 	r = tdm_read_gpa(vcpu_of(c)->vm, gpa, data, size);
-	return r ? memory_error(c, gpa, false, r) : TDM_EMUL_DONE;
+	return r ? memory_error(c, gpa, false) : TDM_EMUL_DONE;
 }
 
 static int op_write(struct tdm_emul_ctxt *c, u64 lin, const void *data,
@@ -118,7 +126,7 @@ static int op_write(struct tdm_emul_ctxt *c, u64 lin, const void *data,
 	if (r != TDM_EMUL_DONE)
 		return r;
 	r = tdm_write_gpa(vcpu_of(c)->vm, gpa, data, size);
-	return r ? memory_error(c, gpa, true, r) : TDM_EMUL_DONE;
+	return r ? memory_error(c, gpa, true) : TDM_EMUL_DONE;
 }
 
 static int op_probe(struct tdm_emul_ctxt *c, u64 lin, unsigned int size,
@@ -149,7 +157,7 @@ static int op_cmpxchg(struct tdm_emul_ctxt *c, u64 lin, const void *old,
 	r = tdm_cmpxchg_gpa(vcpu_of(c)->vm, gpa, expected, new, size);
 	if (r == -EAGAIN)
 		return TDM_EMUL_RACED;
-	return r ? memory_error(c, gpa, true, r) : TDM_EMUL_DONE;
+	return r ? memory_error(c, gpa, true) : TDM_EMUL_DONE;
 }
 
 /* ---- devices ---- */
