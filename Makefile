@@ -7,7 +7,8 @@
 
 KERNEL	?= running
 B	:= $(CURDIR)/build
-MOD	:= $(B)/mod-$(KERNEL)
+MOD	?= $(B)/mod-$(KERNEL)
+KO	?= $(B)/tandem-$(KERNEL).ko
 MIRROR	:= $(wildcard Kbuild arch kmod shadow_mmu bt uapi)
 
 all: modules tools
@@ -34,7 +35,7 @@ modules:
 		--exclude='/zydis/' $(MIRROR) $(MOD)/
 	@rsync -a $$(tools/deps/fetch zydis)/ $(MOD)/zydis/
 	+@$(MAKE) --no-print-directory -C $$(tools/deps/kernel-headers $(KERNEL)) M=$(MOD) modules
-	@cp $(MOD)/tandem.ko $(B)/tandem-$(KERNEL).ko
+	@cmp -s $(MOD)/tandem.ko $(KO) || cp $(MOD)/tandem.ko $(KO)
 	@if [ $(KERNEL) = running ]; then cp $(MOD)/tandem.ko $(B)/tandem.ko; fi
 
 tools:

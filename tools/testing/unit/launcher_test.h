@@ -37,7 +37,7 @@ static bool test_failed;
 	do {                                                                   \
 		unsigned long long test_a = (unsigned long long)(a);           \
 		unsigned long long test_b = (unsigned long long)(b);           \
-                                                                               \
+									\
 		if (test_a != test_b) {                                        \
 			printf("# %s:%d: %s is 0x%llx, expected 0x%llx\n",     \
 			       __FILE__, __LINE__, #a, test_a, test_b);        \
