@@ -270,8 +270,11 @@ static void commit(struct tdm_emul_ctxt *c)
 		c->regs.rip = c->next_rip;
 	if (!c->keep_rf)
 		c->regs.rflags &= ~(u64)X86_EFLAGS_RF;
-	/* A trap between two iterations pushes RF = 1 (SDM vol. 3, "Resume Flag"). */
-	if (c->rep_more && stepping)
+	/*
+	 * A trap between two iterations pushes RF = 1 (SDM vol. 3, "Resume
+	 * Flag"); AMD processors leave RF alone.
+	 */
+	if (c->rep_more && stepping && !(c->features & TDM_EMUL_F_AMD))
 		c->regs.rflags |= X86_EFLAGS_RF;
 	c->regs.rflags |= X86_EFLAGS_FIXED;
 	if (stepping && !c->no_trap)

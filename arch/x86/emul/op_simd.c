@@ -14,6 +14,12 @@ static bool is_vex(const struct tdm_emul_ctxt *c)
 	return c->insn.prefixes & TDM_PFX_VEX;
 }
 
+/* The alignment check asks for 16 bytes at most. */
+static int check_align(struct tdm_emul_ctxt *c, u64 lin, unsigned int size)
+{
+	return emul_check_align(c, lin, min_t(unsigned int, size, 16));
+}
+
 static int mem_read(struct tdm_emul_ctxt *c, const struct tdm_operand *op,
 		    void *data, unsigned int size, bool aligned)
 {
@@ -23,7 +29,7 @@ static int mem_read(struct tdm_emul_ctxt *c, const struct tdm_operand *op,
 	if (!rc && aligned && (lin & (size - 1)))
 		rc = emul_gp(c, 0);
 	if (!rc)
-		rc = emul_check_align(c, lin, size);
+		rc = check_align(c, lin, size);
 	return rc ? rc : emul_read_lin(c, lin, data, size, TDM_ACC_READ);
 }
 
@@ -36,7 +42,7 @@ static int mem_write(struct tdm_emul_ctxt *c, const struct tdm_operand *op,
 	if (!rc && aligned && (lin & (size - 1)))
 		rc = emul_gp(c, 0);
 	if (!rc)
-		rc = emul_check_align(c, lin, size);
+		rc = check_align(c, lin, size);
 	return rc ? rc : emul_write_lin(c, lin, data, size, TDM_ACC_WRITE);
 }
 
