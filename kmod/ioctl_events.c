@@ -75,6 +75,10 @@ void tdm_events_get(struct tdm_vcpu *vcpu, struct kvm_vcpu_events *e)
 	if (ev->cur_valid && ev->cur.type == TDM_EV_IRQ) {
 		e->interrupt.injected = 1;
 		e->interrupt.nr = ev->cur.vector;
+	} else if (!ev->cur_valid && ev->user_irq >= 0) {
+		/* KVM_INTERRUPT counts as injected, as in KVM. */
+		e->interrupt.injected = 1;
+		e->interrupt.nr = ev->user_irq;
 	}
 	e->interrupt.shadow = shadow_to_kvm(ev->int_shadow);
 	e->nmi.injected = ev->cur_valid && ev->cur.type == TDM_EV_NMI;
@@ -157,6 +161,8 @@ static void set_cur(struct tdm_events *ev, const struct kvm_vcpu_events *e,
 		    const struct asked *a)
 {
 	ev->cur_valid = true;
+	/* What is set replaces what waited; it was read as injected. */
+	ev->user_irq = -1;
 	if (a->injected)
 		ev->cur = make_exception(e, a);
 	else if (e->nmi.injected)

@@ -111,11 +111,16 @@ static bool irq_in_flight(const struct tdm_vcpu *vcpu)
 /** tdm_sregs_get() - KVM_GET_SREGS */
 void tdm_sregs_get(struct tdm_vcpu *vcpu, struct kvm_sregs *s)
 {
+	int vector = -1;
+
 	memset(s, 0, sizeof(*s));
 	sregs_get_common(vcpu, s);
 	if (irq_in_flight(vcpu))
-		s->interrupt_bitmap[vcpu->ev.cur.vector / 64] |=
-			1ull << (vcpu->ev.cur.vector % 64);
+		vector = vcpu->ev.cur.vector;
+	else if (!vcpu->ev.cur_valid)
+		vector = vcpu->ev.user_irq;
+	if (vector >= 0)
+		s->interrupt_bitmap[vector / 64] |= 1ull << (vector % 64);
 }
 
 /** tdm_sregs2_get() - KVM_GET_SREGS2: with PDPTRs instead of the interrupt */
@@ -245,6 +250,7 @@ int tdm_sregs_set(struct tdm_vcpu *vcpu, const struct kvm_sregs *s)
 	if (tdm_pae_paging(&vcpu->st))
 		(void)tdm_load_pdptrs(vcpu, vcpu->st.cr3);
 	if (vector >= 0) {
+		vcpu->ev.user_irq = -1;
 		vcpu->ev.cur = (struct tdm_event){ .type = TDM_EV_IRQ, .vector = vector };
 		vcpu->ev.cur_valid = true;
 	}

@@ -142,7 +142,7 @@ struct tdm_engine_info {
 	X(KVM_SET_TSC_KHZ,		VCPU,	PARTIAL, "only the host's frequency: no TSC scaling") \
 	X(KVM_GET_TSC_KHZ,		VCPU,	FULL,	 "")		\
 	X(KVM_X86_SETUP_MCE,		VCPU,	FULL,	 "")		\
-	X(KVM_X86_SET_MCE,		VCPU,	REFUSED, "")		\
+	X(KVM_X86_SET_MCE,		VCPU,	FULL,	 "")		\
 	X(KVM_SMI,			VCPU,	REFUSED, "no SMM")	\
 	X(KVM_KVMCLOCK_CTRL,		VCPU,	REFUSED, "no kvmclock yet") \
 	X(KVM_SET_VAPIC_ADDR,		VCPU,	REFUSED, "")		\
