@@ -347,6 +347,10 @@ int tdm_insn_decode(struct tdm_insn *insn, const __u8 *bytes, size_t len,
 		return -E2BIG;
 	if (!ZYAN_SUCCESS(status))
 		return -EINVAL;
+	/* Of a coprocessor; its mode is off, but some encodings get through. */
+	if (raw->zi.meta.isa_ext == ZYDIS_ISA_EXT_KNC ||
+	    raw->zi.meta.isa_ext == ZYDIS_ISA_EXT_KNCV)
+		return -EINVAL;
 	status = ZydisDecoderDecodeOperands(dec, &raw->zc, &raw->zi, raw->zo,
 					    raw->zi.operand_count_visible);
 	if (!ZYAN_SUCCESS(status))

@@ -182,6 +182,8 @@ int emul_op_enter(struct tdm_emul_ctxt *c)
 	rc = emul_linear(c, TDM_SEG_SS, emul_gpr(c, TDM_RSP, width), size,
 			 TDM_ACC_WRITE, &lin);
 	if (!rc)
+		rc = emul_check_align(c, lin, size);
+	if (!rc)
 		rc = emul_probe_lin(c, lin, size, TDM_ACC_WRITE);
 	if (!rc)
 		emul_set_gpr(c, TDM_RBP, size, frame);

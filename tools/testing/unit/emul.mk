@@ -7,7 +7,7 @@ TDM_ZYDIS := $(shell $(TDM_TOP)/tools/deps/fetch zydis)
 include $(TDM_TOP)/arch/x86/zydis/user.mk
 
 EMUL_OUT := $(TDM_TOP)/build/unit/emul
-EMUL_TESTS := emul_real_test emul_prot_test emul_io_test emul_segs_test \
+EMUL_TESTS := emul_insn_test emul_real_test emul_prot_test emul_io_test emul_segs_test \
 	emul_random_test emul_coverage_test
 EMUL_CFLAGS := -O1 -g -std=gnu11 -Wall -Wextra -Wno-missing-field-initializers \
 	-Wno-sign-compare -Wno-override-init $(TDM_EMUL_CPPFLAGS) \

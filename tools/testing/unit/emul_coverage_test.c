@@ -43,10 +43,6 @@ static void look_at(const u8 *code)
 		zi = &tdm_insn_raw(&insn)->zi;
 		if (seen[zi->meta.isa_ext][zi->mnemonic])
 			continue;
-		/* Encodings of a coprocessor that no PC has. */
-		if (zi->meta.isa_ext == ZYDIS_ISA_EXT_KNC ||
-		    zi->meta.isa_ext == ZYDIS_ISA_EXT_KNCV)
-			continue;
 		seen[zi->meta.isa_ext][zi->mnemonic] =
 			emul_lookup(&insn) ? EMULATED : LEFT_OUT;
 		if (emul_lookup(&insn))

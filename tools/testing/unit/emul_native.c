@@ -31,12 +31,13 @@
 #define FX_SW_MAGIC	464
 #define XSTATE_BV	512
 #define XSAVE_YMM	576
+#define XSAVE_LEN	832	/* up to and with the upper halves of YMM */
 
 static struct native_state *current;
 static enum native_mode current_mode;
 static volatile sig_atomic_t phase;
 static greg_t saved[NGREG];
-static u8 saved_fp[4096];
+static u8 saved_fp[XSAVE_LEN];
 static bool have_16, have_32, have_avx;
 
 static const int greg_of[TDM_NR_GPRS] = {
@@ -112,7 +113,7 @@ static void enter(ucontext_t *uc)
 	unsigned int i;
 
 	memcpy(saved, g, sizeof(saved));
-	memcpy(saved_fp, fp_of(uc), have_avx ? 1088 : 512);
+	memcpy(saved_fp, fp_of(uc), have_avx ? XSAVE_LEN : 512);
 	for (i = 0; i < TDM_NR_GPRS; i++)
 		g[greg_of[i]] = current->regs.gpr[i];
 	g[REG_RIP] = current->regs.rip;
@@ -143,7 +144,7 @@ static void leave(ucontext_t *uc)
 	asm volatile("mov %%es, %0" : "=r" (current->sel[TDM_SEG_ES]));
 	asm volatile("mov %%gs, %0" : "=r" (current->sel[TDM_SEG_GS]));
 	memcpy(g, saved, sizeof(saved));
-	memcpy(fp_of(uc), saved_fp, have_avx ? 1088 : 512);
+	memcpy(fp_of(uc), saved_fp, have_avx ? XSAVE_LEN : 512);
 	phase = 2;
 }
 
