@@ -17,6 +17,7 @@ int tdm_pic_create(struct tdm_vm *vm);
 void tdm_pic_destroy(struct tdm_vm *vm);
 int tdm_pic_line(struct tdm_pic *pic, unsigned int pin, int source, bool level);
 bool tdm_pic_output(struct tdm_pic *pic);	/* INT is up; no lock */
+bool tdm_pic_has_tick(struct tdm_pic *pic);	/* the PIT's request is latched or in service; no lock */
 int tdm_pic_intack(struct tdm_pic *pic);	/* vector, -1: INT is not up */
 void tdm_pic_get(struct tdm_pic *pic, int chip, struct kvm_pic_state *s);
 void tdm_pic_set(struct tdm_pic *pic, int chip, const struct kvm_pic_state *s);
@@ -32,7 +33,7 @@ void tdm_ioapic_set(struct tdm_ioapic *ioapic, const struct kvm_ioapic_state *s)
 
 /* PIT: its interrupt was serviced; its input at a controller was unmasked */
 void tdm_pit_ack(struct tdm_pit *pit);
-void tdm_pit_unmasked(struct tdm_pit *pit);
+void tdm_pit_unmasked(struct tdm_pit *pit, bool requested);
 
 #define TDM_PIT_GSI	0
 #define TDM_PIT_PIC_PIN	0

@@ -333,7 +333,7 @@ static int ioapic_write(struct tdm_vcpu *vcpu, struct tdm_io_handler *h, u64 add
 		unmasked = write_window(ioapic, val);
 	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
 	if (unmasked && pit)
-		tdm_pit_unmasked(pit);
+		tdm_pit_unmasked(pit, false);	/* no latch behind a masked pin */
 	return 0;
 }
 

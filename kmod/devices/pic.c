@@ -79,7 +79,7 @@ static void pic_unlock(struct tdm_pic *pic, unsigned long flags)
 	if (!pit)
 		return;
 	if (unmasked & BIT(TDM_PIT_PIC_PIN))
-		tdm_pit_unmasked(pit);
+		tdm_pit_unmasked(pit, tdm_pic_has_tick(pic));
 	if (ended & BIT(TDM_PIT_PIC_PIN))
 		tdm_pit_ack(pit);
 }
@@ -111,6 +111,13 @@ int tdm_pic_line(struct tdm_pic *pic, unsigned int pin, int source, bool level)
 bool tdm_pic_output(struct tdm_pic *pic)
 {
 	return READ_ONCE(pic->output);
+}
+
+bool tdm_pic_has_tick(struct tdm_pic *pic)
+{
+	const struct kvm_pic_state *master = &pic->core.chip[0];
+
+	return (READ_ONCE(master->irr) | READ_ONCE(master->isr)) & BIT(TDM_PIT_PIC_PIN);
 }
 
 int tdm_pic_intack(struct tdm_pic *pic)

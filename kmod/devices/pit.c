@@ -46,7 +46,8 @@
  * @speaker_data: port 0x61 bit 1
  * @reinject: see above
  * @acked: no tick is waiting for the end of its service
- * @masked: the last tick found every controller masked
+ * @masked: the last tick found every controller masked; the first to do so came
+ *	    at @masked_ns
  * @edge: tick of counter 0's last rise that is accounted for
  * @sent_ns: when the last tick went out
  * @retry_ns: when to send it again, if its service has not ended by then
@@ -68,6 +69,7 @@ struct tdm_pit {
 	u64 edge;
 	u64 sent_ns;
 	u64 retry_ns;
+	u64 masked_ns;
 	struct hrtimer timer;
 	struct tdm_io_handler io;
 	struct tdm_io_handler speaker;
@@ -160,6 +162,19 @@ static bool tick_due(struct tdm_pit *pit, bool waiting)
 	return true;
 }
 
+/*
+ * A masked PIC keeps the request and delivers it when unmasked (kernels mask
+ * the input while they service it); a masked IOAPIC pin loses it.
+ */
+static void note_result(struct tdm_pit *pit, int r)
+{
+	if (r < 0 && !pit->masked)
+		pit->masked_ns = pit->sent_ns;
+	pit->masked = r < 0;
+	if (pit->masked)
+		pit->acked = !tdm_pic_has_tick(pit->vm->pic);
+}
+
 static void run_ticks(struct tdm_pit *pit)
 {
 	unsigned long flags;
@@ -173,9 +188,7 @@ static void run_ticks(struct tdm_pit *pit)
 		r = pulse(pit);
 		trace_tdm_pit_tick(pit->vm->name, waiting, r);
 		raw_spin_lock_irqsave(&pit->lock, flags);
-		pit->masked = r < 0;
-		if (pit->masked)
-			pit->acked = true;
+		note_result(pit, r);
 	}
 	arm(pit);
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
@@ -200,12 +213,25 @@ void tdm_pit_ack(struct tdm_pit *pit)
 		run_ticks(pit);
 }
 
-void tdm_pit_unmasked(struct tdm_pit *pit)
+/**
+ * tdm_pit_unmasked() - an input that interrupt 0 comes in at was unmasked
+ * @pit: the PIT
+ * @requested: its controller has a tick, and will end its service
+ *
+ * Ticks missed while it was masked are gone, unless it was just masked for the
+ * time of their service.
+ */
+void tdm_pit_unmasked(struct tdm_pit *pit, bool requested)
 {
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&pit->lock, flags);
-	restart(pit, pit_now());
+	if (pit->masked && tdm_pit_core_periodic(&pit->chan[0]) &&
+	    ktime_get_ns() - pit->masked_ns > MASKED_RETRY_NS)
+		pit->edge = pit_now();
+	pit->masked = false;
+	pit->acked = !requested;
+	arm(pit);
 	raw_spin_unlock_irqrestore(&pit->lock, flags);
 }
 
@@ -255,10 +281,13 @@ static int pit_write(struct tdm_vcpu *vcpu, struct tdm_io_handler *h, u64 addr,
 {
 	struct tdm_pit *pit = container_of(h, struct tdm_pit, io);
 	unsigned long flags;
-	u64 now = pit_now();
 	const u8 *p = data;
+	u64 now;
 	int i;
 
+	/* What came due before this write is an interrupt, also if our timer is late. */
+	run_ticks(pit);
+	now = pit_now();
 	raw_spin_lock_irqsave(&pit->lock, flags);
 	for (i = 0; i < len; i++)
 		pit_write_byte(pit, (addr + i) & 3, now, p[i]);

@@ -33,7 +33,8 @@ u64 tdm_pit_ns(u64 ticks)
 	       (ticks % TDM_PIT_HZ * NSEC + TDM_PIT_HZ - 1) / TDM_PIT_HZ;
 }
 
-static bool periodic(const struct tdm_pit_chan *c)
+/** tdm_pit_core_periodic() - modes 2 and 3 */
+bool tdm_pit_core_periodic(const struct tdm_pit_chan *c)
 {
 	return c->mode == 2 || c->mode == 3;
 }
@@ -71,7 +72,7 @@ static u64 elapsed(const struct tdm_pit_chan *c, u64 now)
 /* A count written during a period takes its place when the period ends. */
 static void settle(struct tdm_pit_chan *c, u64 now)
 {
-	if (!c->next_reload || !periodic(c) || !c->running ||
+	if (!c->next_reload || !tdm_pit_core_periodic(c) || !c->running ||
 	    elapsed(c, now) < c->reload)
 		return;
 	c->start += c->reload;
@@ -99,8 +100,8 @@ void tdm_pit_core_load(struct tdm_pit_chan *c, u64 now, u32 count)
 	if (!count || count > wrap(c))
 		count = wrap(c);
 	settle(c, now);
-	if (c->armed && (periodic(c) ? c->running : gate_triggered(c))) {
-		if (periodic(c))
+	if (c->armed && (tdm_pit_core_periodic(c) ? c->running : gate_triggered(c))) {
+		if (tdm_pit_core_periodic(c))
 			c->start += elapsed(c, now) / c->reload * c->reload;
 		c->next_reload = count;
 		return;
@@ -134,7 +135,7 @@ void tdm_pit_core_gate(struct tdm_pit_chan *c, u64 now, bool level)
 	} else if (!level) {
 		c->start = elapsed(c, now);
 		c->running = false;
-	} else if (periodic(c)) {
+	} else if (tdm_pit_core_periodic(c)) {
 		start_counting(c, now);
 	} else {
 		c->start = now - c->start;
@@ -333,7 +334,7 @@ u64 tdm_pit_core_next_edge(struct tdm_pit_chan *c, u64 after)
 	settle(c, after);
 	if (!c->armed || !c->running)
 		return TDM_PIT_NEVER;
-	if (periodic(c)) {
+	if (tdm_pit_core_periodic(c)) {
 		/* start is itself the end of a period if a new count came in */
 		if (after < c->start)
 			return c->start;

@@ -68,6 +68,7 @@ u16 tdm_pit_core_count(struct tdm_pit_chan *c, u64 now);
 bool tdm_pit_core_control(struct tdm_pit_chan *chans, u64 now, u8 val);
 bool tdm_pit_core_write(struct tdm_pit_chan *c, u64 now, u8 val);
 u8 tdm_pit_core_read(struct tdm_pit_chan *c, u64 now);
+bool tdm_pit_core_periodic(const struct tdm_pit_chan *c);
 u64 tdm_pit_core_next_edge(struct tdm_pit_chan *c, u64 after);
 void tdm_pit_core_load(struct tdm_pit_chan *c, u64 now, u32 count);
 

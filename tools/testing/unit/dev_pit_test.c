@@ -435,6 +435,61 @@ static void masked(void)
 	CHECK_EQ(serve(), 5);
 }
 
+/* As Linux does it: mask, end of service, handler, unmask. */
+static int serve_masked(u64 handler_ns, u16 reload)
+{
+	int n = 0;
+
+	while (dev_take(0) == 0x20) {
+		n++;
+		dev_out(0x21, dev_in(0x21) | 1);
+		dev_out(0x20, 0x60);
+		if (reload) {
+			dev_out(0x40, reload);
+			dev_out(0x40, reload >> 8);
+		}
+		dev_advance(handler_ns);
+		dev_out(0x21, dev_in(0x21) & ~1);
+		if (reload)
+			break;
+	}
+	return n;
+}
+
+static void masked_while_served(void)
+{
+	int i, n = 0;
+
+	dev_pic_init();
+	program(0, 0x34, 1193);
+	dev_advance(300 * NSEC_PER_MSEC + 10000);
+	CHECK(serve_masked(100000, 0) >= 330);	/* backlog and all, 1.1 ms each */
+	/* A one-shot that ends before its input is unmasked comes all the same. */
+	program(0, 0x38, 100);
+	dev_advance(NSEC_PER_MSEC);
+	for (i = 0; i < 50; i++) {
+		n += serve_masked(50000 + i * 10000, 100);
+		dev_advance(200000);
+	}
+	CHECK_EQ(n, 50);
+}
+
+/* The host's timer may come late: a write finds the tick due before it. */
+static void late_timer(void)
+{
+	dev_pic_init();
+	program(0, 0x38, 100);
+	dev_ns += 200000;			/* no timer fires */
+	program(0, 0x38, 50000);
+	CHECK_EQ(serve(), 1);
+	program(0, 0x38, 100);
+	dev_ns += 200000;
+	dev_out(0x21, 0x01);
+	dev_out(0x21, 0x00);
+	dev_advance(1);
+	CHECK_EQ(serve(), 1);
+}
+
 /* Reinitialisation forgets a latched tick: the next must come all the same. */
 static void lost_request(void)
 {
@@ -549,6 +604,8 @@ static const struct dev_test tests[] = {
 	{ "pit slow handler", slow_handler, 1, 1 },
 	{ "pit tick forgotten by a LAPIC", lost_in_lapic, 1, 1 },
 	{ "pit masked", masked, 1, 1 },
+	{ "pit masked while served", masked_while_served, 1, 1 },
+	{ "pit host timer late", late_timer, 1, 1 },
 	{ "pit tick forgotten by the PIC", lost_request, 1, 1 },
 	{ "pit through the IOAPIC", by_ioapic, 1, 1 },
 	{ "pit as NMI watchdog", nmi_watchdog, 2, 1 },
