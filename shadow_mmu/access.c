@@ -39,8 +39,8 @@ static struct tdm_memslot *piece_at(struct tdm_vm *vm, u64 gpa, size_t len,
  * @buf: kernel buffer
  * @len: bytes; may cross pages and slots
  *
- * Return: 0, or -EFAULT if a byte has no slot or its memory is not mapped; then
- * the contents of @buf are undefined.
+ * Return: 0; -ENOENT if a byte has no slot, -EFAULT if its memory is not mapped;
+ * then the contents of @buf are undefined.
  */
 int tdm_read_gpa(struct tdm_vm *vm, u64 gpa, void *buf, size_t len)
 {
@@ -50,7 +50,11 @@ int tdm_read_gpa(struct tdm_vm *vm, u64 gpa, void *buf, size_t len)
 
 	down_read(&vm->slots_sem);
 	while (len) {
-		if (!piece_at(vm, gpa, len, &at, &n) || copy_from_user(buf, at, n)) {
+		if (!piece_at(vm, gpa, len, &at, &n)) {
+			r = -ENOENT;
+			break;
+		}
+		if (copy_from_user(buf, at, n)) {
 			r = -EFAULT;
 			break;
 		}
@@ -79,8 +83,8 @@ static void mark_range(struct tdm_memslot *slot, u64 gpa, size_t len)
  * @buf: kernel buffer
  * @len: bytes; may cross pages and slots
  *
- * Return: 0; -EFAULT if a byte has no slot or its memory is not mapped for
- * writing, -EROFS if the slot is read-only; bytes before it are written.
+ * Return: 0; -ENOENT if a byte has no slot, -EFAULT if its memory is not mapped
+ * for writing, -EROFS if the slot is read-only; bytes before it are written.
  */
 int tdm_write_gpa(struct tdm_vm *vm, u64 gpa, const void *buf, size_t len)
 {
@@ -93,7 +97,7 @@ int tdm_write_gpa(struct tdm_vm *vm, u64 gpa, const void *buf, size_t len)
 	while (len) {
 		slot = piece_at(vm, gpa, len, &at, &n);
 		if (!slot) {
-			r = -EFAULT;
+			r = -ENOENT;
 			break;
 		}
 		if (slot->flags & KVM_MEM_READONLY) {
@@ -212,8 +216,8 @@ static bool cmpxchg_len_ok(u64 gpa, size_t len)
  * Atomic to vCPUs and the caller's threads, but for operands that cross a cache
  * line. Marks the page dirty.
  *
- * Return: 0: stored; -EAGAIN: not as expected; -EFAULT: no slot or not mapped;
- * -EROFS: read-only slot; -EINVAL: bad length or alignment.
+ * Return: 0: stored; -EAGAIN: not as expected; -ENOENT: no slot; -EFAULT: not
+ * mapped for writing; -EROFS: read-only slot; -EINVAL: bad length or alignment.
  */
 int tdm_cmpxchg_gpa(struct tdm_vm *vm, u64 gpa, void *old, const void *new, size_t len)
 {
@@ -227,7 +231,7 @@ int tdm_cmpxchg_gpa(struct tdm_vm *vm, u64 gpa, void *old, const void *new, size
 	down_read(&vm->slots_sem);
 	slot = piece_at(vm, gpa, len, &at, &n);
 	if (!slot)
-		r = -EFAULT;
+		r = -ENOENT;
 	else if (slot->flags & KVM_MEM_READONLY)
 		r = -EROFS;
 	else if (gpa % CACHE_LINE + len > CACHE_LINE)

@@ -13,12 +13,10 @@
 
 static int read_table(void *ctx, u64 gpa, void *buf, unsigned int len)
 {
-	struct tdm_vm *vm = ctx;
+	int r = tdm_read_gpa(ctx, gpa, buf, len);
 
-	if (!tdm_read_gpa(vm, gpa, buf, len))
-		return 0;
-	if (tdm_gpa_is_ram(vm, gpa, false))
-		return -EIO;
+	if (r != -ENOENT)
+		return r ? -EIO : 0;
 	memset(buf, 0xff, len);
 	return 0;
 }
@@ -27,10 +25,9 @@ static int cmpxchg_table(void *ctx, u64 gpa, u64 old, u64 new, unsigned int len)
 {
 	int r = tdm_cmpxchg_gpa(ctx, gpa, &old, &new, len);
 
-	if (r != -EFAULT)
-		return r;
-	/* No memory there: the write is lost, as on hardware. */
-	return tdm_gpa_is_ram(ctx, gpa, false) ? -EIO : -EROFS;
+	if (r == -ENOENT)
+		return -EROFS;	/* no memory there: the write is lost, as on hardware */
+	return r == -EFAULT ? -EIO : r;
 }
 
 static const struct tdm_walk_ops walk_ops = {

@@ -60,9 +60,9 @@ int tdm_dirty_log_clear(struct tdm_vm *vm, struct kvm_clear_dirty_log *log); /* 
 struct tdm_memslot *tdm_memslot_find(struct tdm_vm *vm, u64 gfn);	/* slots_sem or mmu.lock held */
 
 /* ---- guest-physical access; current->mm == vm->mm, may sleep; takes slots_sem ---- */
-int tdm_read_gpa(struct tdm_vm *vm, u64 gpa, void *buf, size_t len);		/* 0, -EFAULT (no slot, unmapped) */
-int tdm_write_gpa(struct tdm_vm *vm, u64 gpa, const void *buf, size_t len);	/* 0, -EFAULT, -EROFS; marks dirty */
-/* atomic compare and exchange, len 1,2,4,8,16, not crossing a page; 0 done, -EAGAIN: *old has the present value */
+int tdm_read_gpa(struct tdm_vm *vm, u64 gpa, void *buf, size_t len);		/* 0, -ENOENT (no slot), -EFAULT (unmapped) */
+int tdm_write_gpa(struct tdm_vm *vm, u64 gpa, const void *buf, size_t len);	/* 0, -ENOENT, -EFAULT, -EROFS; marks dirty */
+/* atomic compare and exchange, len 1,2,4,8,16, not crossing a page; 0 done, -EAGAIN: *old has the present value, else as write */
 int tdm_cmpxchg_gpa(struct tdm_vm *vm, u64 gpa, void *old, const void *new, size_t len);
 bool tdm_gpa_is_ram(struct tdm_vm *vm, u64 gpa, bool write);	/* a slot backs it (and it may be written) */
 
