@@ -166,6 +166,18 @@ int emul_put(struct tdm_emul_ctxt *c, unsigned int i, u64 val);
 int emul_mem_linear(struct tdm_emul_ctxt *c, const struct tdm_operand *op,
 		    unsigned int size, unsigned int acc, u64 *lin);
 unsigned int emul_string_seg(const struct tdm_emul_ctxt *c);
+void emul_advance(struct tdm_emul_ctxt *c, unsigned int reg, unsigned int bytes);
+
+/* A register as an address or count: cut to the address size. */
+static inline u64 emul_addr_reg(const struct tdm_emul_ctxt *c, unsigned int reg)
+{
+	return emul_gpr(c, reg, c->insn.addrsize);
+}
+
+static inline bool emul_is_rep(const struct tdm_emul_ctxt *c)
+{
+	return c->insn.prefixes & (TDM_PFX_REPE | TDM_PFX_REPNE);
+}
 
 static inline const struct tdm_operand *emul_opnd(const struct tdm_emul_ctxt *c,
 						  unsigned int i)

@@ -112,11 +112,6 @@ int emul_op_out(struct tdm_emul_ctxt *c)
 	return port_access(c, TDM_EMUL_PIO_OUT, port, size, 1, &io);
 }
 
-static u64 addr_reg(const struct tdm_emul_ctxt *c, unsigned int reg)
-{
-	return emul_gpr(c, reg, c->insn.addrsize);
-}
-
 /*
  * Number of elements to do in one port access: 1 without REP, when single
  * stepping or going down; else what fits buffer, page and offset range.
@@ -124,10 +119,9 @@ static u64 addr_reg(const struct tdm_emul_ctxt *c, unsigned int reg)
 static unsigned int batch(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
 			  unsigned int size, unsigned int acc)
 {
-	u64 lin, n = addr_reg(c, TDM_RCX);
+	u64 lin, n = emul_addr_reg(c, TDM_RCX);
 
-	if (!(c->insn.prefixes & (TDM_PFX_REPE | TDM_PFX_REPNE)) ||
-	    (c->regs.rflags & (X86_EFLAGS_DF | X86_EFLAGS_TF)))
+	if (!emul_is_rep(c) || (c->regs.rflags & (X86_EFLAGS_DF | X86_EFLAGS_TF)))
 		return 1;
 	n = min_t(u64, n, TDM_EMUL_PIO_BYTES / size);
 	if (emul_linear(c, seg, ea, size, acc, &lin))
@@ -143,16 +137,6 @@ static unsigned int batch(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
 	return n;
 }
 
-static void advance(struct tdm_emul_ctxt *c, unsigned int reg,
-		    unsigned int size, unsigned int count)
-{
-	u64 bytes = (u64)size * count;
-	u64 v = addr_reg(c, reg);
-
-	v = c->regs.rflags & X86_EFLAGS_DF ? v - bytes : v + bytes;
-	emul_set_gpr(c, reg, c->insn.addrsize, v);
-}
-
 /*
  * Elements that count: what was transferred, but no more than RCX asks for now.
  * A caller that did the access may have changed RCX meanwhile.
@@ -160,15 +144,15 @@ static void advance(struct tdm_emul_ctxt *c, unsigned int reg,
 static unsigned int transferred(const struct tdm_emul_ctxt *c,
 				const struct tdm_emul_io *io)
 {
-	if (!(c->insn.prefixes & (TDM_PFX_REPE | TDM_PFX_REPNE)))
+	if (!emul_is_rep(c))
 		return io->count;
-	return min_t(u64, io->count, addr_reg(c, TDM_RCX));
+	return min_t(u64, io->count, emul_addr_reg(c, TDM_RCX));
 }
 
 static int ins_batch(struct tdm_emul_ctxt *c, u16 port, unsigned int size,
 		     unsigned int *count)
 {
-	u64 lin, ea = addr_reg(c, TDM_RDI);
+	u64 lin, ea = emul_addr_reg(c, TDM_RDI);
 	unsigned int n = batch(c, TDM_SEG_ES, ea, size, TDM_ACC_WRITE);
 	struct tdm_emul_io *io;
 	int rc;
@@ -185,14 +169,14 @@ static int ins_batch(struct tdm_emul_ctxt *c, u16 port, unsigned int size,
 	rc = emul_write_seg(c, TDM_SEG_ES, ea, c->pio_data, size * *count);
 	if (rc)
 		return rc;
-	advance(c, TDM_RDI, size, *count);
+	emul_advance(c, TDM_RDI, size * *count);
 	return TDM_EMUL_DONE;
 }
 
 static int outs_batch(struct tdm_emul_ctxt *c, u16 port, unsigned int size,
 		      unsigned int *count)
 {
-	u64 ea = addr_reg(c, TDM_RSI);
+	u64 ea = emul_addr_reg(c, TDM_RSI);
 	unsigned int seg = emul_string_seg(c);
 	unsigned int n = batch(c, seg, ea, size, TDM_ACC_READ);
 	struct tdm_emul_io *io;
@@ -204,7 +188,7 @@ static int outs_batch(struct tdm_emul_ctxt *c, u16 port, unsigned int size,
 	if (rc)
 		return rc;
 	*count = transferred(c, io);
-	advance(c, TDM_RSI, size, *count);
+	emul_advance(c, TDM_RSI, size * *count);
 	return TDM_EMUL_DONE;
 }
 
@@ -220,17 +204,17 @@ static int string_io(struct tdm_emul_ctxt *c,
 	rc = emul_check_io(c, port, size);
 	if (rc)
 		return rc;
-	if (!(c->insn.prefixes & (TDM_PFX_REPE | TDM_PFX_REPNE)))
+	if (!emul_is_rep(c))
 		return one(c, port, size, &count);
-	if (!addr_reg(c, TDM_RCX))
+	if (!emul_addr_reg(c, TDM_RCX))
 		return TDM_EMUL_DONE;
 	rc = one(c, port, size, &count);
 	if (rc)
 		return rc;
 	emul_set_gpr(c, TDM_RCX, c->insn.addrsize,
-		     addr_reg(c, TDM_RCX) - count);
+		     emul_addr_reg(c, TDM_RCX) - count);
 	/* A port access is dear: leave the rest to the next step. */
-	if (addr_reg(c, TDM_RCX)) {
+	if (emul_addr_reg(c, TDM_RCX)) {
 		c->rep_more = true;
 		c->keep_rf = true;
 	}

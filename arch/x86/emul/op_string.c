@@ -12,24 +12,6 @@
 #define BLOCK_WEIGHT	32	/* elements that a block counts for */
 #define MIN_BLOCK	32	/* bytes; less is not worth the preparation */
 
-static u64 addr_reg(const struct tdm_emul_ctxt *c, unsigned int reg)
-{
-	return emul_gpr(c, reg, c->insn.addrsize);
-}
-
-static void advance(struct tdm_emul_ctxt *c, unsigned int reg, unsigned int bytes)
-{
-	u64 old = addr_reg(c, reg);
-	bool down = c->regs.rflags & X86_EFLAGS_DF;
-
-	emul_set_gpr(c, reg, c->insn.addrsize, down ? old - bytes : old + bytes);
-}
-
-static bool is_rep(const struct tdm_emul_ctxt *c)
-{
-	return c->insn.prefixes & (TDM_PFX_REPE | TDM_PFX_REPNE);
-}
-
 /*
  * How many bytes a block may have: at most the buffer, the elements left, and
  * what lies in one page.
@@ -58,7 +40,7 @@ static int movs_block(struct tdm_emul_ctxt *c, unsigned int size, u64 count,
 		      u64 *done)
 {
 	unsigned int n, gap, acc = emul_cpl(c) == 3 ? TDM_ACC_USER : 0;
-	u64 src = addr_reg(c, TDM_RSI), dst = addr_reg(c, TDM_RDI);
+	u64 src = emul_addr_reg(c, TDM_RSI), dst = emul_addr_reg(c, TDM_RDI);
 	u64 slin, dlin;
 
 	*done = 0;
@@ -82,8 +64,8 @@ static int movs_block(struct tdm_emul_ctxt *c, unsigned int size, u64 count,
 	if (c->ops->read(c, slin, c->buf, n, TDM_ACC_READ | acc) ||
 	    c->ops->write(c, dlin, c->buf, n, TDM_ACC_WRITE | acc))
 		return TDM_EMUL_DONE;
-	advance(c, TDM_RSI, n);
-	advance(c, TDM_RDI, n);
+	emul_advance(c, TDM_RSI, n);
+	emul_advance(c, TDM_RDI, n);
 	*done = n / size;
 	return TDM_EMUL_DONE;
 }
@@ -92,7 +74,7 @@ static int stos_block(struct tdm_emul_ctxt *c, unsigned int size, u64 count,
 		      u64 *done)
 {
 	unsigned int n, i, acc = emul_cpl(c) == 3 ? TDM_ACC_USER : 0;
-	u64 dst = addr_reg(c, TDM_RDI);
+	u64 dst = emul_addr_reg(c, TDM_RDI);
 	u64 dlin;
 
 	*done = 0;
@@ -107,7 +89,7 @@ static int stos_block(struct tdm_emul_ctxt *c, unsigned int size, u64 count,
 		memcpy(c->buf + i, &c->regs.gpr[TDM_RAX], size);
 	if (c->ops->write(c, dlin, c->buf, n, TDM_ACC_WRITE | acc))
 		return TDM_EMUL_DONE;
-	advance(c, TDM_RDI, n);
+	emul_advance(c, TDM_RDI, n);
 	*done = n / size;
 	return TDM_EMUL_DONE;
 }
@@ -118,13 +100,13 @@ static int movs_one(struct tdm_emul_ctxt *c, unsigned int size)
 	u64 v = 0;
 	int rc;
 
-	rc = emul_read_seg(c, emul_string_seg(c), addr_reg(c, TDM_RSI), &v, size);
+	rc = emul_read_seg(c, emul_string_seg(c), emul_addr_reg(c, TDM_RSI), &v, size);
 	if (!rc)
-		rc = emul_write_seg(c, TDM_SEG_ES, addr_reg(c, TDM_RDI), &v, size);
+		rc = emul_write_seg(c, TDM_SEG_ES, emul_addr_reg(c, TDM_RDI), &v, size);
 	if (rc)
 		return rc;
-	advance(c, TDM_RSI, size);
-	advance(c, TDM_RDI, size);
+	emul_advance(c, TDM_RSI, size);
+	emul_advance(c, TDM_RDI, size);
 	return TDM_EMUL_DONE;
 }
 
@@ -134,49 +116,49 @@ static int cmps_one(struct tdm_emul_ctxt *c, unsigned int size)
 	int rc;
 
 	/* In this order: if both fault, the processor reports the latter. */
-	rc = emul_read_seg(c, TDM_SEG_ES, addr_reg(c, TDM_RDI), &b, size);
+	rc = emul_read_seg(c, TDM_SEG_ES, emul_addr_reg(c, TDM_RDI), &b, size);
 	if (!rc)
-		rc = emul_read_seg(c, emul_string_seg(c), addr_reg(c, TDM_RSI),
+		rc = emul_read_seg(c, emul_string_seg(c), emul_addr_reg(c, TDM_RSI),
 				   &a, size);
 	if (rc)
 		return rc;
 	emul_sub(c, a, b, 0, size);
-	advance(c, TDM_RSI, size);
-	advance(c, TDM_RDI, size);
+	emul_advance(c, TDM_RSI, size);
+	emul_advance(c, TDM_RDI, size);
 	return TDM_EMUL_DONE;
 }
 
 static int stos_one(struct tdm_emul_ctxt *c, unsigned int size)
 {
 	u64 v = emul_gpr(c, TDM_RAX, size);
-	int rc = emul_write_seg(c, TDM_SEG_ES, addr_reg(c, TDM_RDI), &v, size);
+	int rc = emul_write_seg(c, TDM_SEG_ES, emul_addr_reg(c, TDM_RDI), &v, size);
 
 	if (!rc)
-		advance(c, TDM_RDI, size);
+		emul_advance(c, TDM_RDI, size);
 	return rc;
 }
 
 static int lods_one(struct tdm_emul_ctxt *c, unsigned int size)
 {
 	u64 v = 0;
-	int rc = emul_read_seg(c, emul_string_seg(c), addr_reg(c, TDM_RSI), &v, size);
+	int rc = emul_read_seg(c, emul_string_seg(c), emul_addr_reg(c, TDM_RSI), &v, size);
 
 	if (rc)
 		return rc;
 	emul_set_gpr(c, TDM_RAX, size, v);
-	advance(c, TDM_RSI, size);
+	emul_advance(c, TDM_RSI, size);
 	return TDM_EMUL_DONE;
 }
 
 static int scas_one(struct tdm_emul_ctxt *c, unsigned int size)
 {
 	u64 v = 0;
-	int rc = emul_read_seg(c, TDM_SEG_ES, addr_reg(c, TDM_RDI), &v, size);
+	int rc = emul_read_seg(c, TDM_SEG_ES, emul_addr_reg(c, TDM_RDI), &v, size);
 
 	if (rc)
 		return rc;
 	emul_sub(c, emul_gpr(c, TDM_RAX, size), v, 0, size);
-	advance(c, TDM_RDI, size);
+	emul_advance(c, TDM_RDI, size);
 	return TDM_EMUL_DONE;
 }
 
@@ -204,7 +186,7 @@ static bool zf_ends(const struct tdm_emul_ctxt *c)
 static int rep_once(struct tdm_emul_ctxt *c, const struct string_op *op,
 		    unsigned int size, bool blocks)
 {
-	u64 done = 0, count = addr_reg(c, TDM_RCX);
+	u64 done = 0, count = emul_addr_reg(c, TDM_RCX);
 	int rc;
 
 	if (blocks && c->io_count == 0) {
@@ -231,20 +213,20 @@ static int string_insn(struct tdm_emul_ctxt *c, const struct string_op *op)
 		      !(c->regs.rflags & (X86_EFLAGS_DF | X86_EFLAGS_AC));
 	int rc;
 
-	if (!is_rep(c))
+	if (!emul_is_rep(c))
 		return op->one(c, size);
 
-	while (addr_reg(c, TDM_RCX)) {
-		u64 before = addr_reg(c, TDM_RCX);
+	while (emul_addr_reg(c, TDM_RCX)) {
+		u64 before = emul_addr_reg(c, TDM_RCX);
 
 		rc = rep_once(c, op, size, blocks);
 		if (rc)
 			return rc;
 		if (op->compares && zf_ends(c))
 			break;
-		n = before - addr_reg(c, TDM_RCX) > 1 ? BLOCK_WEIGHT : 1;
+		n = before - emul_addr_reg(c, TDM_RCX) > 1 ? BLOCK_WEIGHT : 1;
 		c->rep_left -= min_t(unsigned int, c->rep_left, n);
-		if (!addr_reg(c, TDM_RCX))
+		if (!emul_addr_reg(c, TDM_RCX))
 			break;
 		if (!c->rep_left || stepping ||
 		    (c->ops->irq_pending && c->ops->irq_pending(c))) {

@@ -88,6 +88,20 @@ unsigned int emul_string_seg(const struct tdm_emul_ctxt *c)
 						      c->insn.seg_override;
 }
 
+/**
+ * emul_advance() - move a string register by what was done
+ * @c: context
+ * @reg: TDM_RSI or TDM_RDI
+ * @bytes: how far; DF says which way
+ */
+void emul_advance(struct tdm_emul_ctxt *c, unsigned int reg, unsigned int bytes)
+{
+	u64 old = emul_addr_reg(c, reg);
+	bool down = c->regs.rflags & X86_EFLAGS_DF;
+
+	emul_set_gpr(c, reg, c->insn.addrsize, down ? old - bytes : old + bytes);
+}
+
 static int get_mem(struct tdm_emul_ctxt *c, const struct tdm_operand *op, u64 *val)
 {
 	unsigned int acc = TDM_ACC_READ;

@@ -501,8 +501,9 @@ static bool same_end(const struct native_state *n, int rc)
 	/* Where an access is misaligned and something else is wrong too. */
 	if (n->trapno == 17 && rc == TDM_EMUL_FAULT)
 		return true;
-	printf("# end: cpu trap %u error %llx cr2 %llx emulator rc %d vector %u error %x address %llx\n",
-	       n->trapno, n->error, n->cr2, rc, ev->vector, ev->error, ev->address);
+	printf("# end: cpu trap %u error %llx cr2 %llx", n->trapno, n->error, n->cr2);
+	printf(" emulator rc %d vector %u error %x address %llx\n", rc, ev->vector,
+	       ev->error, ev->address);
 	return false;
 }
 

@@ -437,7 +437,7 @@ int main(int argc, char **argv)
 		make_case();
 		failed += !run_case();
 	}
-	ktap_result(!failed, "%u segment loads and far transfers, emulated and native (%u faults alike)",
+	ktap_result(!failed, "%u segment loads and far transfers as native (%u faults)",
 		    nr_done, nr_faults);
 	return ktap_end();
 }
