@@ -266,6 +266,8 @@ void tdm_inject_events(struct tdm_vcpu *vcpu)
 	/* A debugger that steps may not want to land in handlers. */
 	if (likely(!(vcpu->guest_debug & KVM_GUESTDBG_BLOCKIRQ)))
 		windows = inject_async(vcpu, done);
+	/* An interrupt that only TPR holds back: hear of TPR going below it. */
+	windows |= (u32)tdm_lapic_tpr_threshold(vcpu) << TDM_WINDOW_TPR_SHIFT;
 	if (tdm_userspace_wants_window(vcpu))
 		windows |= TDM_WINDOW_IRQ;
 	if (windows != vcpu->windows) {

@@ -570,6 +570,8 @@ int tdm_lapic_create(struct tdm_vcpu *vcpu)
 	lapic->isrv = -1;
 	tdm_lapic_timer_init(lapic);
 	vcpu->lapic = lapic;
+	/* From here on the guest may change TPR without an exit. */
+	vcpu->vapic = lapic->regs;
 	tdm_lapic_reset(vcpu, false);
 	return 0;
 }
@@ -584,6 +586,7 @@ void tdm_lapic_destroy(struct tdm_vcpu *vcpu)
 	tdm_lapic_timer_stop(lapic);
 	if (lapic->lint0_nmi)
 		atomic_dec(&vcpu->vm->vapics_in_nmi_mode);
+	vcpu->vapic = NULL;
 	vcpu->lapic = NULL;
 	free_page((unsigned long)lapic->regs);
 	kfree(lapic);
