@@ -51,6 +51,7 @@
  * @edge: tick of counter 0's last rise that is accounted for
  * @sent_ns: when the last tick went out
  * @retry_ns: when to send it again, if its service has not ended by then
+ * @masked_ns: when the input was last seen masked, or the last tick went out
  * @timer: for the next rise, or a retry
  * @io: ports 0x40-0x43
  * @speaker: port 0x61
