@@ -239,33 +239,47 @@ static int execute(struct tdm_emul_ctxt *c)
 	return op->fn(c);
 }
 
+/* Forget what was cached for the last step; what guest mode is it now? */
+static void start(struct tdm_emul_ctxt *c)
+{
+	c->seg_valid = 0;
+	c->seg_dirty = 0;
+	c->cpl_valid = false;
+	c->trap_dr6 = 0;
+	c->ext = 0;
+	c->mode = current_mode(c);
+}
+
+/* Before each attempt to execute the instruction. */
 static void begin(struct tdm_emul_ctxt *c)
 {
 	c->saved = c->regs;
-	c->seg_dirty = 0;
 	c->io_pos = 0;
 	c->mem_valid = false;
 	c->keep_rf = false;
 	c->no_trap = false;
 	c->rep_more = false;
 	c->new_shadow = 0;
-	c->trap_dr6 = 0;
-	c->ext = 0;
-	c->cpl_valid = false;
 	c->next_rip = c->regs.rip + c->insn.len;
 	if (!emul_long64(c))
 		c->next_rip = (u32)c->next_rip;
 }
 
-static void commit(struct tdm_emul_ctxt *c)
+static void store_segments(struct tdm_emul_ctxt *c)
 {
-	bool stepping = c->saved.rflags & X86_EFLAGS_TF;
 	unsigned int seg;
 
 	for (seg = 0; seg < TDM_NR_SEGS; seg++)
 		if (c->seg_dirty & (1u << seg))
 			c->ops->set_segment(c, seg, &c->seg[seg]);
+}
 
+static void commit(struct tdm_emul_ctxt *c)
+{
+	bool stepping = c->saved.rflags & X86_EFLAGS_TF;
+
+	if (c->seg_dirty)
+		store_segments(c);
 	if (!c->rep_more)
 		c->regs.rip = c->next_rip;
 	if (!c->keep_rf)
@@ -304,9 +318,9 @@ static int run(struct tdm_emul_ctxt *c)
 			return rc;
 		if (++races == MAX_RACES)
 			return TDM_EMUL_RETRY;
+		/* Anew from the start. */
 		c->regs = c->saved;
-		c->seg_valid &= ~c->seg_dirty;
-		c->mode = c->insn.mode;
+		start(c);
 	}
 }
 
@@ -327,8 +341,7 @@ int tdm_emul_deliver(struct tdm_emul_ctxt *c, const struct tdm_emul_event *ev)
 
 	if (c->io_pending)
 		return TDM_EMUL_IO;
-	c->seg_valid = 0;
-	c->mode = current_mode(c);
+	start(c);
 	begin(c);
 	c->no_trap = true;
 	rc = emul_deliver(c, &event, c->regs.rip + event.insn_len);
@@ -352,9 +365,7 @@ int tdm_emul_step(struct tdm_emul_ctxt *c)
 	if (c->io_pending)
 		return TDM_EMUL_IO;
 
-	c->seg_valid = 0;
-	c->mode = current_mode(c);
-	begin(c);
+	start(c);
 	/* With accesses on the log, the same instruction goes on. */
 	if (!c->io_count || c->io_rip != c->regs.rip || !c->insn_valid ||
 	    c->insn.mode != c->mode) {
@@ -364,7 +375,6 @@ int tdm_emul_step(struct tdm_emul_ctxt *c)
 		if (rc) {
 			if (!c->insn_valid)
 				c->insn.len = 0;	/* nothing to show */
-			restore(c, rc);
 			return rc;
 		}
 	}
