@@ -108,7 +108,7 @@ static int get_mem(struct tdm_emul_ctxt *c, const struct tdm_operand *op, u64 *v
 	u64 v = 0;
 	int rc;
 
-	if (WARN_ON_ONCE(!op->size || op->size > sizeof(v)))
+	if (EMUL_CANNOT_BE(!op->size || op->size > sizeof(v)))
 		return TDM_EMUL_UNHANDLED;
 	if (op->actions & TDM_OPND_WRITE)
 		acc |= TDM_ACC_WRITE;
@@ -163,7 +163,7 @@ static int put_mem(struct tdm_emul_ctxt *c, const struct tdm_operand *op, u64 va
 	unsigned int acc = TDM_ACC_WRITE;
 	int rc;
 
-	if (WARN_ON_ONCE(!op->size || op->size > sizeof(val)))
+	if (EMUL_CANNOT_BE(!op->size || op->size > sizeof(val)))
 		return TDM_EMUL_UNHANDLED;
 	if (op->actions & TDM_OPND_READ)
 		acc |= TDM_ACC_READ;

@@ -20,6 +20,12 @@
 #include <linux/string.h>
 #include <linux/types.h>
 
+/*
+ * A state the code says cannot be. What instruction is run is up to the guest,
+ * so the kernel makes no noise: the step is refused.
+ */
+#define EMUL_CANNOT_BE(c)	unlikely(c)
+
 #else /* userspace tests */
 
 #include <assert.h>
@@ -49,8 +55,9 @@ typedef __s64 s64;
 #define GENMASK_ULL(h, l)	((~0ULL >> (63 - (h))) & (~0ULL << (l)))
 #define min_t(t, a, b)		((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #define max_t(t, a, b)		((t)(a) > (t)(b) ? (t)(a) : (t)(b))
-/* A state the code says cannot be: the tests shall stop there. */
+/* The tests shall stop there. */
 #define WARN_ON_ONCE(c)		((c) ? (abort(), 1) : 0)
+#define EMUL_CANNOT_BE(c)	WARN_ON_ONCE(c)
 
 #endif
 

@@ -44,7 +44,11 @@ $(EMUL_OUT)/san/%_test: $(EMUL_OUT)/san/tools/testing/unit/%_test.o $(emul-san)
 $(EMUL_OUT)/san/emul_fuzz: $(TDM_TOP)/tools/testing/fuzz/emul_fuzz.c $(emul-san) $(EMUL_DEPS)
 	@$(CC) $(EMUL_CFLAGS) $(EMUL_SAN) -DFUZZ_MAIN -o $@ $< $(emul-san)
 
-emul-programs := $(EMUL_OUT)/san/emul_fuzz $(foreach t,$(EMUL_TESTS),$(EMUL_OUT)/plain/$(t) $(EMUL_OUT)/san/$(t))
+# The decoder with its assertions on; plain, as it is the decoder that is slow.
+$(EMUL_OUT)/plain/insn_fuzz: $(TDM_TOP)/tools/testing/fuzz/insn_fuzz.c $(emul-plain) $(EMUL_DEPS)
+	@$(CC) $(EMUL_CFLAGS) -DFUZZ_MAIN -o $@ $< $(emul-plain)
+
+emul-programs := $(EMUL_OUT)/san/emul_fuzz $(EMUL_OUT)/plain/insn_fuzz $(foreach t,$(EMUL_TESTS),$(EMUL_OUT)/plain/$(t) $(EMUL_OUT)/san/$(t))
 
 emul-build: $(emul-programs)
 
