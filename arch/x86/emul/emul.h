@@ -22,16 +22,17 @@
  *				shadow. If trap_dr6 is not 0 a #DB is due with these
  *				DR6 bits. A REP instruction may be DONE with RIP
  *				still on it: call again, or enter the guest.
- *	TDM_EMUL_FAULT		deliver ctxt->event, RIP on the instruction. Store
- *				ctxt->regs all the same: a REP instruction may have
- *				made progress.
+ *	TDM_EMUL_FAULT		deliver ctxt->event, RIP on the instruction; RF in the
+ *				pushed flags is the caller's to set. Store ctxt->regs all
+ *				the same: a REP instruction may have made progress.
  *	TDM_EMUL_IO		userspace must do the access in tdm_emul_io(ctxt);
  *				then tdm_emul_io_done(), and from 1. again. Store
  *				ctxt->regs (REP progress). The guest must not run and no
  *				event may be delivered in between.
  *	TDM_EMUL_RETRY		nothing happened; enter the guest again.
  *	TDM_EMUL_UNHANDLED	nothing happened; the instruction is not emulated, see
- *				Documentation of table.c. ctxt->insn has the bytes.
+ *				Documentation/emulator.rst. ctxt->insn has the bytes
+ *				(insn.len is 0 if it could not even be fetched).
  *
  * State is committed all or nothing: except for completed REP iterations, a
  * step that is not DONE leaves registers and segments as they were. Guest
@@ -177,20 +178,16 @@ struct tdm_emul_io {
  * @cpuid: as the guest's CPUID
  * @rdtsc: the guest's TSC
  * @rdpmc: optional; without it, #GP(0)
- * @io_allowed: is @port..@port+@size-1 allowed by the I/O bitmap? optional: the
- *		emulator reads the TSS itself when it is NULL
  * @halt: HLT was executed; takes effect after the step
  * @wbinvd: WBINVD, WBNOINVD, INVD
  * @invlpg: INVLPG of a linear address
  * @invpcid: INVPCID with checked descriptor; FAULT if refused
- * @get_vec: read vector register @reg, @size bytes 16 or 32 (also MMX: see @mmx)
+ * @hypercall: VMCALL, VMMCALL; optional: without it, #UD
+ * @get_vec: read vector register @reg, @size bytes 16 or 32
  * @set_vec: write it. With @zero_upper bytes above @size up to the maximum
  *	     vector length become 0 (VEX), else they are kept.
  * @get_mmx: read MMX register
  * @set_mmx: write it, marking the x87 stack as MMX instructions do
- * @get_mxcsr: read MXCSR; @set_mxcsr: write it
- * @hypercall: VMCALL/VMMCALL; optional: #UD without
- * @monitor: MONITOR/MWAIT treated as NOP after their checks; optional
  * @irq_pending: true if REP should stop at the next iteration; optional
  * @nmi_unmask: IRET was executed; optional
  */
@@ -314,7 +311,7 @@ struct tdm_emul_ctxt {
 	struct tdm_emul_event event;
 	u64 mmio_gpa;
 
-	/* private from here */
+	/* private: arch/x86/emul/ only */
 	struct tdm_regs saved;		/* what a step that fails restores */
 	const struct tdm_emul_op *op;	/* table entry being executed */
 	u64 next_rip;			/* where execution goes on */

@@ -31,7 +31,9 @@
  * @features: TDM_EMUL_F_*
  * @event: an event to deliver first, sometimes
  * @seg: raw segment registers, used sometimes
- * @ram: memory: descriptor tables at 0, code at 0x1000, data
+ * @code: put at 0x1000
+ * @tables: put at 0, where GDT and IDT are
+ * @data: fills memory from 0x2000
  */
 struct input {
 	u8 shape[8];

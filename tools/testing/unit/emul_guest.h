@@ -31,12 +31,16 @@ struct region {
  * @c: the emulator's context
  * @exit_io: device accesses go to "userspace"; else the ops do them
  * @next_data: what the next device read gives; counts up
- * @journal: device accesses in the order they were really done
  * @steps: emulator calls guest_step() needed for the last instruction
  * @race: the next this many cmpxchg calls fail
  */
 struct guest {
 	struct tdm_emul_ctxt c;
+	bool exit_io;
+	u64 next_data;
+	unsigned int steps;
+	unsigned int race;
+	/* private: what the ops keep; tests look into it all the same */
 	struct region region[GUEST_REGIONS];
 	unsigned int nr_regions;
 	struct tdm_segment seg[TDM_NR_SEGS];
@@ -46,17 +50,14 @@ struct guest {
 	u64 sysenter_cs, sysenter_esp, sysenter_eip;
 	u8 vec[16][32];
 	u64 mmx[8];
-	bool exit_io;
 	bool halted;
 	bool irq;
-	u64 next_data;
 	u64 invlpg;
 	unsigned int nr_journal;
-	unsigned int steps;
-	unsigned int race;
 	unsigned int nr_invd;
 	unsigned int nr_nmi_unmask;
-	struct tdm_emul_io journal[GUEST_JOURNAL];	/* last: not cleared */
+	/* Device accesses in the order they were really done; last: not cleared. */
+	struct tdm_emul_io journal[GUEST_JOURNAL];
 };
 
 void guest_init(struct guest *g);
