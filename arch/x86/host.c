@@ -277,10 +277,27 @@ void tdm_host_hw_put(const struct tdm_host_hw *hw)
 	mutex_unlock(&hw_mutex);
 }
 
-/** tdm_host_hw_held() - are we the ones who have @hw on? A hint: no lock. */
-bool tdm_host_hw_held(const struct tdm_host_hw *hw)
+/**
+ * tdm_host_hw_look() - look at every CPU unless we have @hw on ourselves
+ * @hw: the hardware
+ * @look: called on each online CPU, interrupts off
+ * @arg: for @look
+ *
+ * Waits for a get or put in progress: on half of the CPUs the hardware is
+ * ours then, and would look like somebody else's.
+ *
+ * Return: false if @hw is on, by us, and nobody was asked.
+ */
+bool tdm_host_hw_look(const struct tdm_host_hw *hw, smp_call_func_t look, void *arg)
 {
-	return READ_ONCE(hw_now) == hw;
+	bool ours;
+
+	mutex_lock(&hw_mutex);
+	ours = hw_now == hw;
+	if (!ours)
+		on_each_cpu(look, arg, 1);
+	mutex_unlock(&hw_mutex);
+	return !ours;
 }
 
 /** tdm_host_hw_emergency_off() - crash path: this CPU, any context */

@@ -11,6 +11,8 @@
 #ifndef TDM_HOST_H
 #define TDM_HOST_H
 
+#include <linux/smp.h>
+
 #include "arch/x86/vcpu.h"
 
 /**
@@ -38,7 +40,7 @@ struct tdm_host_hw {
 
 int tdm_host_hw_get(const struct tdm_host_hw *hw, struct tdm_why *why);
 void tdm_host_hw_put(const struct tdm_host_hw *hw);
-bool tdm_host_hw_held(const struct tdm_host_hw *hw);
+bool tdm_host_hw_look(const struct tdm_host_hw *hw, smp_call_func_t look, void *arg);
 void tdm_host_hw_emergency_off(void);
 
 /*

@@ -350,9 +350,8 @@ int tdm_vmx_probe(struct tdm_why *why)
 	int r;
 
 	/* Holding it is the best proof. */
-	if (tdm_host_hw_held(&tdm_vmx_hw))
+	if (!tdm_host_hw_look(&tdm_vmx_hw, probe_ipi, &ctx))
 		return 0;
-	on_each_cpu(probe_ipi, &ctx, 1);
 	r = atomic_read(&ctx.error);
 	if (r == -EBUSY) {
 		/* What the CPU lacks for good matters more than who has it now. */
