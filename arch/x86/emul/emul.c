@@ -50,11 +50,12 @@ void tdm_emul_reset(struct tdm_emul_ctxt *c)
  */
 void tdm_emul_io_done(struct tdm_emul_ctxt *c, const void *data)
 {
-	struct tdm_emul_io *io = &c->io[c->io_count - 1];
+	struct tdm_emul_io *io;
 
 	if (!c->io_pending)
 		return;
 	c->io_pending = false;
+	io = &c->io[c->io_count - 1];
 	if (io->kind == TDM_EMUL_MMIO_READ) {
 		io->data = 0;
 		memcpy(&io->data, data, min_t(unsigned int, io->size, 8));
