@@ -340,12 +340,12 @@ static void op_wbinvd(struct tdm_emul_ctxt *c)
 
 static void op_invlpg(struct tdm_emul_ctxt *c, u64 lin)
 {
-	tdm_request(vcpu_of(c), TDM_REQ_TLB_FLUSH);
+	tdm_mmu_guest_invlpg(vcpu_of(c), lin);
 }
 
 static int op_invpcid(struct tdm_emul_ctxt *c, u64 type, u64 pcid, u64 lin)
 {
-	tdm_request(vcpu_of(c), TDM_REQ_TLB_FLUSH);
+	tdm_mmu_guest_invpcid(vcpu_of(c), type, pcid, lin);
 	return TDM_EMUL_DONE;
 }
 

@@ -372,7 +372,7 @@ static int handle_hlt(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 
 static int handle_invlpg(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
-	tdm_request(vcpu, TDM_REQ_TLB_FLUSH);
+	tdm_mmu_guest_invlpg(vcpu, exit->mmu.gva);
 	return skip_and_resume(vcpu, exit);
 }
 

@@ -207,8 +207,7 @@ static int sregs_set_common(struct tdm_vcpu *vcpu, const struct kvm_sregs *s)
 	tdm_touch(vcpu, SREGS_PARTS);
 	tdm_set_cr8(vcpu, s->cr8);
 	tdm_cr_changed(vcpu, old_cr0, old_cr4, old_efer);
-	tdm_request(vcpu, TDM_REQ_TLB_FLUSH);
-	tdm_request(vcpu, TDM_REQ_MMU_ROOT);
+	tdm_mmu_guest_flush(vcpu, TDM_FLUSH_ALL);
 	tdm_request(vcpu, TDM_REQ_EVENT);
 	wake_reset_bsp(vcpu);
 	return 0;

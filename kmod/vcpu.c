@@ -200,7 +200,7 @@ void tdm_vcpu_reset(struct tdm_vcpu *vcpu, bool init)
 	vcpu->valid = TDM_ST_ALL;
 	vcpu->dirty = TDM_ST_ALL;
 	tdm_cpuid_refresh(vcpu);
-	tdm_request(vcpu, TDM_REQ_TLB_FLUSH);
+	tdm_mmu_guest_flush(vcpu, TDM_FLUSH_ALL);
 	tdm_request(vcpu, TDM_REQ_INTERCEPTS);
 	tdm_request(vcpu, TDM_REQ_EVENT);
 }

@@ -20,9 +20,13 @@
  * @flush_vcpus: every vCPU of @vm must drop its guest TLB before it runs guest
  *		code again; returns only when no vCPU still runs with the old
  *		translations. Called without mmu lock, may not sleep.
+ * @code_written: guest memory tracked with TDM_TRACK_CODE was or may have been
+ *		written: [gpa, gpa + len). Called with slots_sem or mmu lock held,
+ *		may not sleep. NULL: nobody cares.
  */
 struct tdm_mmu_client {
 	void (*flush_vcpus)(struct tdm_vm *vm);
+	void (*code_written)(struct tdm_vm *vm, u64 gpa, u64 len);
 };
 
 extern const struct tdm_mmu_client *tdm_mmu_client;
@@ -82,6 +86,8 @@ int tdm_load_pdptrs(struct tdm_vcpu *vcpu, u64 cr3);	/* PAE: 0 or -EINVAL (reser
 enum tdm_mmu_result {
 	TDM_MMU_RESUME,		/* mapped (or lost a race): enter again */
 	TDM_MMU_MMIO,		/* no memslot, or a write to a read-only one: emulate */
+	TDM_MMU_EMULATE,	/* shadow: a traced write, or rights no entry can express: emulate */
+	TDM_MMU_TRUE_FAULT,	/* shadow: the guest's own #PF; *pf filled */
 };
 /*
  * As tdm_mmu_fault(), but never sleeps and may be called with interrupts off;
@@ -89,6 +95,35 @@ enum tdm_mmu_result {
  */
 int tdm_mmu_fault_fast(struct tdm_vcpu *vcpu, u64 gpa, u32 access);
 int tdm_mmu_fault(struct tdm_vcpu *vcpu, u64 gpa, u32 access);	/* tdm_mmu_result or -errno (-EFAULT, -EHWPOISON, -ENOMEM, -EINTR) */
+
+/* ---- shadow paging: vm->mmu_mode == TDM_MMU_MODE_SHADOW ---- */
+int tdm_mmu_vcpu_init(struct tdm_vcpu *vcpu);	/* any mode; the VM's mode is final; 0 or -ENOMEM */
+void tdm_mmu_vcpu_destroy(struct tdm_vcpu *vcpu);
+
+/* A #PF the engine caught. Fast: interrupts off, never sleeps, -EAGAIN: call the other. */
+int tdm_shadow_fault_fast(struct tdm_vcpu *vcpu, u64 gva, u32 error, struct tdm_page_fault *pf);
+int tdm_shadow_fault(struct tdm_vcpu *vcpu, u64 gva, u32 error, struct tdm_page_fault *pf);
+
+/*
+ * What guest instructions do to translations; EPT: TDM_REQ_TLB_FLUSH and no
+ * more. Shadow: noted in vcpu->mmu.pending, with TDM_REQ_MMU_ROOT.
+ */
+void tdm_mmu_guest_flush(struct tdm_vcpu *vcpu, u32 what);	/* TDM_FLUSH_*; CR0, CR3, CR4, EFER were written */
+void tdm_mmu_guest_invlpg(struct tdm_vcpu *vcpu, u64 gva);	/* takes mmu.lock; any context but NMI */
+void tdm_mmu_guest_invpcid(struct tdm_vcpu *vcpu, u64 type, u64 pcid, u64 gva); /* operands were checked */
+/*
+ * Do what is pending, so that vcpu->mmu.hw_cr3 is right: before the next entry.
+ * Fast: interrupts off, false: call the other. The caller then tells the engine
+ * (ops->mmu_root_changed).
+ */
+bool tdm_mmu_update_root_fast(struct tdm_vcpu *vcpu);
+int tdm_mmu_update_root(struct tdm_vcpu *vcpu);	/* may sleep; 0, -ENOMEM, -EINTR, -EFAULT */
+
+/* Write tracking (traces): @client hears of writes to a gfn. */
+enum tdm_track { TDM_TRACK_TABLE, TDM_TRACK_CODE, TDM_NR_TRACKS };
+int tdm_track_add(struct tdm_vm *vm, u64 gfn, enum tdm_track client);	/* 0; -ENOENT: no memslot; flushes all vCPUs */
+void tdm_track_del(struct tdm_vm *vm, u64 gfn, enum tdm_track client);
+
 u64 tdm_mmu_eptp(struct tdm_vm *vm);	/* EPTP for the VMCS; features as the CPU has them */
 u64 tdm_mmu_audit(struct tdm_vm *vm);	/* debug walk: every leaf against slots and host mapping; WARN_ONCE on a lie; how many */
 

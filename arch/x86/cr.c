@@ -62,6 +62,19 @@ bool tdm_xcr0_valid(struct tdm_vcpu *vcpu, u64 xcr0)
 
 /* ---- what follows a change ---- */
 
+/* What a walk of the guest's tables depends on, besides the tables. */
+#define CR0_MODE	((u64)(X86_CR0_PG | X86_CR0_WP))
+#define CR4_MODE	((u64)(X86_CR4_PAE | X86_CR4_PSE | X86_CR4_SMEP | \
+			       X86_CR4_SMAP | X86_CR4_PKE | X86_CR4_LA57 | \
+			       X86_CR4_PCIDE))
+
+static bool change_of_mode(const struct tdm_state *st, u64 old_cr0, u64 old_cr4,
+			   u64 old_efer)
+{
+	return ((st->cr0 ^ old_cr0) & CR0_MODE) || ((st->cr4 ^ old_cr4) & CR4_MODE) ||
+	       ((st->efer ^ old_efer) & (EFER_LMA | EFER_NX));
+}
+
 /* SDM vol. 3, 4.10.4.1: which writes drop TLB entries */
 static bool change_flushes(const struct tdm_state *st, u64 old_cr0, u64 old_cr4,
 			   u64 old_efer)
@@ -93,9 +106,9 @@ void tdm_cr_changed(struct tdm_vcpu *vcpu, u64 old_cr0, u64 old_cr4, u64 old_efe
 
 	tdm_touch(vcpu, TDM_ST_CR);
 	if (change_flushes(st, old_cr0, old_cr4, old_efer))
-		tdm_request(vcpu, TDM_REQ_TLB_FLUSH);
-	if (vcpu->vm->mmu_mode == TDM_MMU_MODE_SHADOW)
-		tdm_request(vcpu, TDM_REQ_MMU_ROOT);
+		tdm_mmu_guest_flush(vcpu, TDM_FLUSH_ALL);
+	if (change_of_mode(st, old_cr0, old_cr4, old_efer))
+		tdm_mmu_guest_flush(vcpu, TDM_FLUSH_ROOT);
 	if ((st->cr4 ^ old_cr4) & (X86_CR4_OSXSAVE | X86_CR4_PKE)) {
 		tdm_cpuid_refresh(vcpu);
 		tdm_fpu_refresh(vcpu);
@@ -188,10 +201,7 @@ int tdm_set_cr3(struct tdm_vcpu *vcpu, u64 val)
 	}
 	st->cr3 = val;
 	tdm_touch(vcpu, TDM_ST_CR);
-	if (flush)
-		tdm_request(vcpu, TDM_REQ_TLB_FLUSH);
-	if (vcpu->vm->mmu_mode == TDM_MMU_MODE_SHADOW)
-		tdm_request(vcpu, TDM_REQ_MMU_ROOT);
+	tdm_mmu_guest_flush(vcpu, flush ? TDM_FLUSH_CR3 : TDM_FLUSH_ROOT);
 	return 0;
 }
 

@@ -79,6 +79,7 @@ enum tdm_exit_kind {
 	TDM_EXIT_WBINVD,	/* and INVD */
 	TDM_EXIT_XSETBV,
 	TDM_EXIT_MMU_FAULT,	/* nested page fault: mmu */
+	TDM_EXIT_PAGE_FAULT,	/* shadow paging: a #PF, true or hidden: pf */
 	TDM_EXIT_TPR_THRESHOLD,
 	TDM_EXIT_APIC_ACCESS,
 	TDM_EXIT_EOI,		/* virtualised EOI: eoi vector in exc.vector */
@@ -118,6 +119,10 @@ struct tdm_exit {
 			bool gva_valid;
 			bool in_walk;	/* fault while walking guest tables */
 		} mmu;
+		struct {
+			u64 gva;	/* what would be CR2 */
+			u32 error;	/* TDM_PF_*, from the shadow tables */
+		} pf;
 		struct {
 			u8 cr;		/* 0, 3, 4, 8 */
 			u8 reg;		/* enum tdm_reg; also CLTS, LMSW below */
@@ -235,7 +240,14 @@ struct tdm_why {
  *		then (an open window exits each time)
  * @irq_allowed, @nmi_allowed: (l) can the guest take one at this boundary?
  *		(RFLAGS.IF and shadows; not priorities)
- * @mmu_root_changed: (l) vm/vcpu root is new
+ * @mmu_modes:	after a probe() that succeeded: BIT(enum tdm_mmu_mode) of what
+ *		this machine can do
+ * @must_emulate: (l) the guest is in a state that the hardware cannot run (real
+ *		mode without unrestricted guest, segments no entry check lets
+ *		through): the core interprets instructions and delivers events
+ *		by software until it says no. NULL: never.
+ * @mmu_root_changed: (l or i) vm/vcpu root is new: the EPT root, or
+ *		vcpu->mmu.hw_cr3 with shadow paging
  * @tlb_flush:	(i) drop every cached translation of this vCPU's guest
  * @intercepts_changed: (l) recompute controls: exception bitmap (guest
  *		debug), MSR bitmap, I/O bitmap, CR masks
@@ -271,6 +283,8 @@ struct tdm_engine_ops {
 	bool (*irq_allowed)(struct tdm_vcpu *vcpu);
 	bool (*nmi_allowed)(struct tdm_vcpu *vcpu);
 
+	u32  (*mmu_modes)(void);
+	bool (*must_emulate)(struct tdm_vcpu *vcpu);
 	void (*mmu_root_changed)(struct tdm_vcpu *vcpu);
 	void (*tlb_flush)(struct tdm_vcpu *vcpu);
 	void (*intercepts_changed)(struct tdm_vcpu *vcpu);

@@ -22,6 +22,14 @@
 	X(exit_io,		"port I/O exits")			\
 	X(exit_mmio,		"accesses to memory that no memslot backs") \
 	X(exit_mmu_fault,	"nested (EPT) page faults")		\
+	X(exit_page_fault,	"guest page faults that exited (shadow paging)") \
+	X(pf_true,		"true page faults: the guest's own tables forbid the access") \
+	X(pf_hidden,		"hidden page faults: only the shadow tables lacked the mapping") \
+	X(pf_trace,		"writes to guest page tables that were trapped (traces)") \
+	X(pf_emulated,		"page faults that took the emulator: device memory, traced writes") \
+	X(root_hits,		"address-space switches to a root that was still there") \
+	X(root_misses,		"address-space switches for which a root was built") \
+	X(invlpgs,		"INVLPG and INVPCID of the guest")	\
 	X(exit_cpuid,		"CPUID exits")				\
 	X(exit_rdmsr,		"RDMSR exits")				\
 	X(exit_wrmsr,		"WRMSR exits")				\
@@ -68,6 +76,20 @@
 	X(mmu_notifier_ranges,	"ranges the host asked to unmap")	\
 	X(remote_flushes,	"TLB flushes asked of all vCPUs")	\
 	X(dirty_faults,		"write faults taken for the dirty log")	\
+	X(shadow_pages,		"shadow page tables held now")		\
+	X(shadow_created,	"shadow page tables made")		\
+	X(shadow_zapped,	"shadow page tables thrown away")	\
+	X(shadow_recycled,	"of these, to stay within the bound or for the host's memory") \
+	X(shadow_flooded,	"of these, because the guest wrote data there") \
+	X(shadow_filled,	"shadow entries made by hidden faults")	\
+	X(shadow_prefetched,	"shadow entries made beside a hidden fault") \
+	X(shadow_eager,		"shadow entries made by a traced not-present-to-present write") \
+	X(shadow_unsyncs,	"guest page tables freed from their trace until the next flush") \
+	X(shadow_syncs,		"guest page tables compared and traced again at a flush") \
+	X(shadow_sync_drops,	"shadow entries found stale by that")	\
+	X(shadow_split_pages,	"guest large pages mapped by small ones")	\
+	X(rmap_overflows,	"pages with too many mappings, all dropped")	\
+	X(code_writes,		"writes to pages traced for translated code")	\
 	X(mem_bytes,		"bytes of kernel memory held for this VM now")
 
 enum tdm_vcpu_stat {

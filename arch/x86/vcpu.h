@@ -97,6 +97,31 @@ enum tdm_req {
 
 enum tdm_vcpu_mode { TDM_OUTSIDE, TDM_IN_GUEST };
 
+/* What the guest did to its TLB since the shadow tables were last brought up to date. */
+#define TDM_FLUSH_CR3	(1u << 0)	/* MOV to CR3 that flushes */
+#define TDM_FLUSH_ALL	(1u << 1)	/* everything, global entries too */
+#define TDM_FLUSH_ROOT	(1u << 2)	/* nothing flushed: another root or paging mode */
+
+struct tdm_spage;
+
+/* PCIDs whose shadow tables are known to be as fresh as hardware's TLB would be. */
+#define TDM_NR_PCID_SLOTS	8
+
+/**
+ * struct tdm_vcpu_mmu - shadow paging, per vCPU; owned by shadow_mmu/
+ *
+ * In long mode root[0] is the shadow of the PML4. Otherwise root[] are four page
+ * directories of 1 GiB each, and @pae points at them.
+ */
+struct tdm_vcpu_mmu {
+	u64 hw_cr3;			/* (v) for the engine: physical address, no flags; 0 = none yet */
+	u32 pending;			/* (v) TDM_FLUSH_* */
+	u32 mode;			/* (m) mode bits of a shadow page's role */
+	struct tdm_spage *root[4];	/* (m) referenced */
+	u64 *pae;			/* (c) hardware PDPTEs, below 4 GiB, 32-byte aligned */
+	u64 pcid_cr3[TDM_NR_PCID_SLOTS];/* (v) CR3s loaded lately and not flushed since, most recent first; 0 = free */
+};
+
 struct tdm_vcpu {
 	/* hot: touched by every exit */
 	struct tdm_regs regs;		/* (v) first: the entry code's offsets */
@@ -125,6 +150,8 @@ struct tdm_vcpu {
 	struct preempt_notifier preempt_notifier;
 	bool loaded;			/* (v) preempt notifier registered */
 	int last_cpu;			/* (v) for engine caches; -1 never ran */
+
+	struct tdm_vcpu_mmu mmu;	/* shadow paging */
 
 	/* MMU, within one exit: a page the fast path found missing in the host */
 	unsigned long miss_hva;		/* (v) 0: none; a hint, checked again */

@@ -30,6 +30,7 @@
 #define TDM_SOFT_MAX_VCPUS	8	/* recommended */
 #define TDM_NR_MEMSLOTS		32764	/* user memslots */
 
+struct tdm_shadow;
 struct tdm_pic;
 struct tdm_ioapic;
 struct tdm_pit;
@@ -77,6 +78,7 @@ struct tdm_mmu {
 	struct list_head pool;		/* (m) zeroed pages for tables, by page->lru */
 	unsigned int pool_nr;		/* (m) pages in it */
 	struct list_head dead;		/* (m) unlinked tables: freed after a flush */
+	struct tdm_shadow *shadow;	/* (c) after the first vCPU; NULL under EPT */
 	struct mmu_notifier notifier;	/* (c) registered on vm->mm */
 	bool notifier_registered;	/* (c) */
 };
