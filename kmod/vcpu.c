@@ -23,6 +23,7 @@
 #include "kmod/core.h"
 #include "kmod/devices/irq.h"
 #include "kmod/event.h"
+#include "shadow_mmu/mmu.h"
 
 static DEFINE_PER_CPU(cpumask_var_t, kick_mask);
 static struct preempt_ops vcpu_preempt_ops;
