@@ -63,6 +63,9 @@ int tdm_internal_error(struct tdm_vcpu *vcpu, u32 suberror, const struct tdm_exi
 
 /* emulate.c */
 int tdm_emulate(struct tdm_vcpu *vcpu, const struct tdm_exit *exit);	/* as tdm_handle_exit */
+int tdm_emulate_event(struct tdm_vcpu *vcpu, const struct tdm_exit *exit);	/* ev.cur, through the guest's IDT */
+#define TDM_INTERPRET_MAX	1000	/* instructions of one TDM_EXIT_EMULATE */
+int tdm_interpret(struct tdm_vcpu *vcpu, const struct tdm_exit *exit, unsigned int max);
 int tdm_emul_create(struct tdm_vcpu *vcpu);
 void tdm_emul_destroy(struct tdm_vcpu *vcpu);
 

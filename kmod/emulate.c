@@ -661,6 +661,127 @@ int tdm_emulate(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
 	}
 }
 
+static enum tdm_emul_event_type emul_event_type(const struct tdm_event *ev)
+{
+	switch (ev->type) {
+	case TDM_EV_EXC:
+		return TDM_EMUL_EXC;
+	case TDM_EV_SOFT_INT:
+		return TDM_EMUL_SOFT_INT;
+	case TDM_EV_SOFT_EXC:
+		return TDM_EMUL_SOFT_EXC;
+	case TDM_EV_PRIV_SW:
+		return TDM_EMUL_PRIV_EXC;
+	default:
+		return TDM_EMUL_EXT_INT;
+	}
+}
+
+/* ev.cur has been delivered: what the processor does besides. */
+static void event_done(struct tdm_vcpu *vcpu)
+{
+	vcpu->ev.cur_valid = false;
+	if (vcpu->ev.cur.type == TDM_EV_NMI) {
+		vcpu->ev.nmi_masked = true;
+		tdm_touch(vcpu, TDM_ST_SHADOW);
+	}
+}
+
+/**
+ * tdm_emulate_event() - deliver ev.cur through the guest's IDT by software
+ * @vcpu: loaded vCPU, process context, ev.cur_valid set; payload and RF are
+ *	already where they belong, as after tdm_inject_events()
+ * @exit: the exit that led here, for messages
+ *
+ * A fault on the way is queued, and merged as the processor does (#DF, triple
+ * fault); an interrupt then stays in ev.cur and goes in later.
+ *
+ * Return: 1 delivered or a fault queued; 0 to the caller; negative errno.
+ */
+int tdm_emulate_event(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
+{
+	const struct tdm_event *cur = &vcpu->ev.cur;
+	const struct tdm_emul_event ev = {
+		.type = emul_event_type(cur),
+		.vector = cur->vector,
+		.has_error = cur->has_error,
+		.error = cur->error,
+		.address = cur->payload,
+		.insn_len = cur->insn_len,
+	};
+	struct tdm_emul *e = vcpu->emul;
+	int r;
+
+	state_in(e);
+	r = tdm_emul_deliver(&e->c, &ev);
+	trace_tdm_emulate(vcpu, r);
+	switch (r) {
+	case TDM_EMUL_DONE:
+		state_out(e);
+		event_done(vcpu);
+		return 1;
+	case TDM_EMUL_FAULT:
+		queue_event(vcpu, &e->c.event);
+		return 1;
+	case TDM_EMUL_RETRY:
+		return 1;
+	case TDM_EMUL_IO:
+		/* A stack or table in a device that only the caller knows. */
+		tdm_emul_reset(&e->c);
+		return tdm_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV, exit);
+	default:
+		return e->err ? e->err :
+		       tdm_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV, exit);
+	}
+}
+
+/* Something is due that only the run loop can do. */
+static bool interpreter_must_stop(struct tdm_vcpu *vcpu)
+{
+	const struct tdm_events *ev = &vcpu->ev;
+
+	if (READ_ONCE(vcpu->requests) || READ_ONCE(vcpu->apic_events) ||
+	    ev->exc_pending || ev->cur_valid || tdm_work_pending())
+		return true;
+	if (vcpu->mp_state != KVM_MP_STATE_RUNNABLE || tdm_timer_pending(vcpu))
+		return true;
+	if (ev->nmi_pending && vcpu->ops->nmi_allowed(vcpu))
+		return true;
+	return tdm_irq_pending(vcpu) && vcpu->ops->irq_allowed(vcpu);
+}
+
+/**
+ * tdm_interpret() - run guest code that the engine cannot run
+ * @vcpu: loaded vCPU, process context
+ * @exit: the exit that led here, for messages
+ * @max: instructions to run at most, at least 1
+ *
+ * For TDM_EXIT_EMULATE. What is in ev.cur is delivered first, by software. Ends
+ * early when the engine can go on by itself (must_emulate() says no), when an
+ * event is to be delivered, and when there is other work for the run loop.
+ *
+ * Return: 1 enter again; 0 to the caller; negative errno.
+ */
+int tdm_interpret(struct tdm_vcpu *vcpu, const struct tdm_exit *exit, unsigned int max)
+{
+	int r;
+
+	if (vcpu->ev.cur_valid) {
+		r = tdm_emulate_event(vcpu, exit);
+		if (r <= 0 || interpreter_must_stop(vcpu))
+			return r;
+	}
+	/* A caller that single-steps wants to hear of every instruction. */
+	if (vcpu->guest_debug)
+		max = 1;
+	do {
+		r = tdm_emulate(vcpu, exit);
+		if (r <= 0 || interpreter_must_stop(vcpu))
+			return r;
+	} while (--max && vcpu->ops->must_emulate && vcpu->ops->must_emulate(vcpu));
+	return r;
+}
+
 int tdm_emul_create(struct tdm_vcpu *vcpu)
 {
 	struct tdm_emul *e = kzalloc(sizeof(*e), GFP_KERNEL_ACCOUNT);

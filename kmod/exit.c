@@ -405,6 +405,12 @@ static int handle_emulate(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	return tdm_emulate(vcpu, exit);
 }
 
+static int handle_interpret(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_stat(vcpu, exit_insn);
+	return tdm_interpret(vcpu, exit, TDM_INTERPRET_MAX);
+}
+
 static int handle_skip(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	tdm_stat(vcpu, exit_insn);
@@ -705,7 +711,7 @@ static const exit_handler handlers[TDM_NR_EXITS] = {
 	[TDM_EXIT_MMU_FAULT]		= handle_mmu_fault,
 	[TDM_EXIT_TPR_THRESHOLD]	= handle_resume,
 	[TDM_EXIT_PREEMPT_TIMER]	= handle_preempt_timer,
-	[TDM_EXIT_EMULATE]		= handle_emulate,
+	[TDM_EXIT_EMULATE]		= handle_interpret,
 	[TDM_EXIT_ENTRY_FAILED]		= handle_entry_failed,
 	[TDM_EXIT_INTERNAL]		= handle_unexpected,
 };
