@@ -196,7 +196,7 @@ static void flush_vcpus(struct tdm_vm *v)
 	flushes++;
 }
 
-static const struct tdm_mmu_client client = { flush_vcpus };
+static const struct tdm_mmu_client client = { .flush_vcpus = flush_vcpus };
 
 /* What the processor would do: walk, set accessed and dirty, cache. */
 static bool walk(u64 gfn, bool write)
