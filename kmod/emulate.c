@@ -200,15 +200,30 @@ static int op_pio(struct tdm_emul_ctxt *c, struct tdm_emul_io *io)
 
 /* ---- segments, tables, registers ---- */
 
-static void op_get_segment(struct tdm_emul_ctxt *c, enum tdm_seg seg,
-			   struct tdm_segment *s)
+static u32 segs_ready(const struct tdm_vcpu *vcpu)
 {
-	*s = vcpu_of(c)->st.seg[seg];
+	const u32 cs_ss = BIT(TDM_SEG_CS) | BIT(TDM_SEG_SS);
+	u32 ready = 0;
+
+	if (vcpu->valid & TDM_ST_CS_SS)
+		ready |= cs_ss;
+	if (vcpu->valid & TDM_ST_SEG_REST)
+		ready |= ~cs_ss;
+	return ready;
+}
+
+static void op_need_segment(struct tdm_emul_ctxt *c, enum tdm_seg seg)
+{
+	tdm_need(vcpu_of(c), seg == TDM_SEG_CS || seg == TDM_SEG_SS ?
+			     TDM_ST_CS_SS : TDM_ST_SEG_REST);
+	c->segs_ready = segs_ready(vcpu_of(c));
 }
 
 static void op_set_segment(struct tdm_emul_ctxt *c, enum tdm_seg seg,
 			   const struct tdm_segment *s)
 {
+	/* What is stored goes to the engine whole: have the neighbours, too. */
+	tdm_need(vcpu_of(c), TDM_ST_SEG);
 	vcpu_of(c)->st.seg[seg] = *s;
 	tdm_touch(vcpu_of(c), TDM_ST_SEG);
 }
@@ -395,7 +410,7 @@ static const struct tdm_emul_ops emul_ops = {
 	.cmpxchg	= op_cmpxchg,
 	.mmio		= op_mmio,
 	.pio		= op_pio,
-	.get_segment	= op_get_segment,
+	.need_segment	= op_need_segment,
 	.set_segment	= op_set_segment,
 	.get_table	= op_get_table,
 	.set_table	= op_set_table,
@@ -464,7 +479,7 @@ static u64 guest_features(struct tdm_vcpu *vcpu)
 
 /* ---- one step ---- */
 
-#define EMUL_STATE (TDM_ST_RIP | TDM_ST_RSP | TDM_ST_RFLAGS | TDM_ST_SEG | \
+#define EMUL_STATE (TDM_ST_RIP | TDM_ST_RSP | TDM_ST_RFLAGS | TDM_ST_CS_SS | \
 		    TDM_ST_CR | TDM_ST_SHADOW)
 
 static_assert(TDM_SHADOW_STI == TDM_EMUL_SHADOW_STI);
@@ -480,11 +495,11 @@ static void state_in(struct tdm_emul *e)
 		c->features = guest_features(vcpu);
 		e->features_valid = true;
 	}
-	c->regs = vcpu->regs;
 	c->cr0 = vcpu->st.cr0;
 	c->cr4 = vcpu->st.cr4;
 	c->efer = vcpu->st.efer;
 	c->int_shadow = vcpu->ev.int_shadow;
+	c->segs_ready = segs_ready(vcpu);
 	e->err = 0;
 	e->halted = false;
 }
@@ -493,7 +508,6 @@ static void state_out(struct tdm_emul *e)
 {
 	struct tdm_vcpu *vcpu = e->vcpu;
 
-	vcpu->regs = e->c.regs;
 	tdm_touch(vcpu, TDM_ST_RIP | TDM_ST_RSP | TDM_ST_RFLAGS);
 	if (vcpu->ev.int_shadow != e->c.int_shadow) {
 		vcpu->ev.int_shadow = e->c.int_shadow;
@@ -590,11 +604,11 @@ static int emulation_failed(struct tdm_emul *e, const struct tdm_exit *exit)
 {
 	struct tdm_vcpu *vcpu = e->vcpu;
 	struct kvm_run *run = vcpu->run;
-	u8 len = min_t(u8, e->c.insn.len, sizeof(run->emulation_failure.insn_bytes));
+	u8 len = min_t(u8, e->c.insn->len, sizeof(run->emulation_failure.insn_bytes));
 
 	tdm_stat(vcpu, emul_fail);
 	pr_info_ratelimited("tandem: VM %s vCPU %u: cannot emulate %*ph at RIP 0x%llx, %s mode, gpa 0x%llx, exit 0x%x\n",
-			    vcpu->vm->name, vcpu->id, len, e->c.insn.bytes,
+			    vcpu->vm->name, vcpu->id, len, e->c.insn->bytes,
 			    vcpu->regs.rip, mode_name(vcpu), e->c.mmio_gpa,
 			    exit->hw_reason);
 	/* A user program of the guest must not be able to end the VM. */
@@ -607,7 +621,7 @@ static int emulation_failed(struct tdm_emul *e, const struct tdm_exit *exit)
 	run->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
 	run->emulation_failure.insn_size = len;
 	memset(run->emulation_failure.insn_bytes, 0x90, sizeof(run->emulation_failure.insn_bytes));
-	memcpy(run->emulation_failure.insn_bytes, e->c.insn.bytes, len);
+	memcpy(run->emulation_failure.insn_bytes, e->c.insn->bytes, len);
 	return 0;
 }
 
@@ -789,7 +803,7 @@ int tdm_emul_create(struct tdm_vcpu *vcpu)
 	if (!e)
 		return -ENOMEM;
 	e->vcpu = vcpu;
-	tdm_emul_init(&e->c, &emul_ops, e);
+	tdm_emul_init(&e->c, &emul_ops, e, &vcpu->regs, vcpu->st.seg);
 	vcpu->emul = e;
 	return 0;
 }

@@ -12,7 +12,7 @@
 #include "insn.h"
 
 /**
- * struct tdm_insn_raw - what lies in tdm_insn.raw
+ * struct tdm_insn_raw - what lies in tdm_insn_work.raw
  * @zi: the instruction
  * @zo: its visible operands, zi.operand_count_visible of them
  * @zc: the decoder's context, for decoding hidden operands too
@@ -25,11 +25,11 @@ struct tdm_insn_raw {
 
 /**
  * tdm_insn_raw() - the decoder's own result
- * @insn: successfully decoded instruction
+ * @work: of an instruction that was successfully decoded
  */
-static inline const struct tdm_insn_raw *tdm_insn_raw(const struct tdm_insn *insn)
+static inline const struct tdm_insn_raw *tdm_insn_raw(const struct tdm_insn_work *work)
 {
-	return (const struct tdm_insn_raw *)insn->raw;
+	return (const struct tdm_insn_raw *)work->raw;
 }
 
 #endif /* TDM_ARCH_X86_INSN_ZYDIS_H */

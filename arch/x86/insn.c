@@ -14,7 +14,7 @@
 #include <Zydis/Register.h>
 
 static_assert(sizeof(struct tdm_insn_raw) <=
-	      sizeof_field(struct tdm_insn, raw));
+	      sizeof(struct tdm_insn_work));
 static_assert(TDM_INSN_MAX_OPERANDS == ZYDIS_MAX_OPERAND_COUNT_VISIBLE);
 static_assert(TDM_INSN_MAX_LEN == ZYDIS_MAX_INSTRUCTION_LENGTH);
 
@@ -313,6 +313,7 @@ static void fix_pause(struct tdm_insn *insn, const ZydisDecodedInstruction *zi)
 /**
  * tdm_insn_decode() - decode one instruction
  * @insn: result; fully valid only if 0 is returned
+ * @work: room for the decoder; afterwards its own result (insn-zydis.h)
  * @bytes: code bytes
  * @len: how many bytes there are; more than 15 are not looked at
  * @mode: enum tdm_cpu_mode, perhaps with TDM_DECODE_AMD
@@ -321,10 +322,10 @@ static void fix_pause(struct tdm_insn *insn, const ZydisDecodedInstruction *zi)
  * -E2BIG if the instruction does not end within @len bytes: with fewer than
  * 15 fetch more, with 15 it is too long (#GP).
  */
-int tdm_insn_decode(struct tdm_insn *insn, const __u8 *bytes, size_t len,
-		    unsigned int mode)
+int tdm_insn_decode(struct tdm_insn *insn, struct tdm_insn_work *work,
+		    const __u8 *bytes, size_t len, unsigned int mode)
 {
-	struct tdm_insn_raw *raw = (struct tdm_insn_raw *)insn->raw;
+	struct tdm_insn_raw *raw = (struct tdm_insn_raw *)work->raw;
 	bool amd = mode & TDM_DECODE_AMD;
 	const ZydisDecoder *dec;
 	ZyanStatus status;

@@ -8,8 +8,8 @@
  * A stage that needs more (raw byte offsets, accessed flags) includes
  * insn-zydis.h and looks at the raw result, which is kept.
  *
- * A struct tdm_insn is about 1 KiB: it lives in a vCPU or a translator
- * context, never on the stack. Decoding keeps no other state and takes no lock.
+ * Decoding needs a struct tdm_insn_work of about 1 KiB: it lives in a vCPU or a
+ * translator context, never on the stack. There is no other state and no lock.
  */
 #ifndef TDM_ARCH_X86_INSN_H
 #define TDM_ARCH_X86_INSN_H
@@ -132,7 +132,6 @@ struct tdm_operand {
  * @privileged: the decoder says it needs CPL 0
  * @opnd: visible operands, destination first
  * @bytes: the instruction itself, @len of them valid
- * @raw: the decoder's own result (insn-zydis.h)
  */
 struct tdm_insn {
 	__u16 mnemonic;
@@ -150,11 +149,18 @@ struct tdm_insn {
 	__u8 privileged;
 	struct tdm_operand opnd[TDM_INSN_MAX_OPERANDS];
 	__u8 bytes[TDM_INSN_MAX_LEN + 1];
+};
+
+/**
+ * struct tdm_insn_work - what decoding needs room for
+ * @raw: the decoder's own result (insn-zydis.h)
+ */
+struct tdm_insn_work {
 	__u64 raw[112];
 };
 
-int tdm_insn_decode(struct tdm_insn *insn, const __u8 *bytes, size_t len,
-		    unsigned int mode);
+int tdm_insn_decode(struct tdm_insn *insn, struct tdm_insn_work *work,
+		    const __u8 *bytes, size_t len, unsigned int mode);
 const char *tdm_insn_name(const struct tdm_insn *insn);
 
 #endif /* TDM_ARCH_X86_INSN_H */

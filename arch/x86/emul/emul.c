@@ -20,12 +20,18 @@
  * @c: zeroed context
  * @ops: the surroundings, valid as long as the context
  * @priv: for the ops
+ * @regs: the caller's general registers, worked on in place
+ * @sregs: the caller's segment registers, TDM_NR_SEGS of them, read in place
  */
 void tdm_emul_init(struct tdm_emul_ctxt *c, const struct tdm_emul_ops *ops,
-		   void *priv)
+		   void *priv, struct tdm_regs *regs,
+		   const struct tdm_segment *sregs)
 {
 	c->ops = ops;
 	c->priv = priv;
+	c->regs = regs;
+	c->sregs = sregs;
+	c->insn = &emul_no_insn;
 	tdm_emul_reset(c);
 }
 
@@ -39,7 +45,6 @@ void tdm_emul_reset(struct tdm_emul_ctxt *c)
 {
 	c->io_pending = false;
 	c->io_count = 0;
-	c->insn_valid = false;
 }
 
 /**
@@ -110,7 +115,7 @@ int emul_exc_err(struct tdm_emul_ctxt *c, u8 vector, u32 error)
  */
 void emul_checkpoint(struct tdm_emul_ctxt *c)
 {
-	c->saved = c->regs;
+	c->saved = *c->regs;
 	c->io_count = 0;
 	c->io_pos = 0;
 	c->mem_valid = false;
@@ -128,65 +133,6 @@ static u8 current_mode(struct tdm_emul_ctxt *c)
 	return ar & TDM_AR_DB ? TDM_MODE_PROT32 : TDM_MODE_PROT16;
 }
 
-/* Fetch up to @want code bytes behind those there are; stops at a page end. */
-static int fetch_more(struct tdm_emul_ctxt *c, unsigned int *have)
-{
-	unsigned int n = TDM_INSN_MAX_LEN - *have;
-	u64 ip = c->regs.rip + *have;
-	unsigned int page_left;
-	u64 lin;
-	int rc;
-
-	if (!emul_long64(c)) {
-		u32 limit = emul_seg(c, TDM_SEG_CS)->limit;
-
-		ip = (u32)ip;
-		if (ip <= limit)
-			n = min_t(u64, n, limit - ip + 1);
-	}
-	rc = emul_linear(c, TDM_SEG_CS, ip, 1, TDM_ACC_FETCH, &lin);
-	if (rc)
-		return rc;
-	page_left = 4096 - (lin & 4095);
-	n = min_t(unsigned int, n, page_left);
-	rc = c->ops->read(c, lin, c->fetch + *have, n,
-			  TDM_ACC_FETCH | (emul_cpl(c) == 3 ? TDM_ACC_USER : 0));
-	*have += n;
-	/* Fetching from a device is beyond us; it must not even be read. */
-	return rc == TDM_EMUL_MMIO ? TDM_EMUL_UNHANDLED : rc;
-}
-
-static bool still_decoded(const struct tdm_emul_ctxt *c, unsigned int have)
-{
-	return c->insn_valid && c->insn.mode == c->mode &&
-	       have >= c->insn.len &&
-	       !memcmp(c->fetch, c->insn.bytes, c->insn.len);
-}
-
-static int fetch_decode(struct tdm_emul_ctxt *c)
-{
-	unsigned int vendor = c->features & TDM_EMUL_F_AMD ? TDM_DECODE_AMD : 0;
-	unsigned int have = 0;
-	int rc;
-
-	do {
-		rc = fetch_more(c, &have);
-		if (rc)
-			return rc;
-		if (still_decoded(c, have))
-			return TDM_EMUL_DONE;
-		c->insn_valid = false;
-		rc = tdm_insn_decode(&c->insn, c->fetch, have, c->mode | vendor);
-	} while (rc == -E2BIG && have < TDM_INSN_MAX_LEN);
-
-	if (rc == -E2BIG)
-		return emul_gp(c, 0);
-	if (rc)
-		return emul_ud(c);
-	c->insn_valid = true;
-	return TDM_EMUL_DONE;
-}
-
 static bool uses_vec(const struct tdm_insn *insn)
 {
 	unsigned int i;
@@ -202,14 +148,14 @@ static int check_vector_state(struct tdm_emul_ctxt *c)
 {
 	u64 xcr0;
 
-	if (c->insn.prefixes & TDM_PFX_VEX) {
+	if (c->insn->prefixes & TDM_PFX_VEX) {
 		if (emul_real_segs(c) || !(c->features & TDM_EMUL_F_AVX) ||
 		    !(c->cr4 & X86_CR4_OSXSAVE) ||
 		    c->ops->get_xcr(c, 0, &xcr0) || (xcr0 & 6) != 6)
 			return emul_ud(c);
 	} else if (c->cr0 & X86_CR0_EM) {
 		return emul_ud(c);
-	} else if (uses_vec(&c->insn) && !(c->cr4 & X86_CR4_OSFXSR)) {
+	} else if (uses_vec(c->insn) && !(c->cr4 & X86_CR4_OSFXSR)) {
 		return emul_ud(c);
 	}
 	if (c->cr0 & X86_CR0_TS)
@@ -219,11 +165,13 @@ static int check_vector_state(struct tdm_emul_ctxt *c)
 
 static int execute(struct tdm_emul_ctxt *c)
 {
-	const struct tdm_emul_op *op = emul_lookup(&c->insn);
+	const struct tdm_emul_op *op = c->op;
 	int rc;
 
-	if (!op)
+	if (unlikely(!op))
 		return TDM_EMUL_UNHANDLED;
+	if (likely(!op->feature && !op->flags))
+		return op->fn(c);
 	if ((op->feature & c->features) != op->feature)
 		return emul_ud(c);
 	if (((op->flags & OP_PROT) && emul_real_segs(c)) ||
@@ -236,32 +184,39 @@ static int execute(struct tdm_emul_ctxt *c)
 		if (rc)
 			return rc;
 	}
-	c->op = op;
 	return op->fn(c);
+}
+
+static u8 current_cpl(struct tdm_emul_ctxt *c)
+{
+	if (!emul_prot(c))
+		return 0;
+	if (c->regs->rflags & X86_EFLAGS_VM)
+		return 3;
+	return (emul_seg(c, TDM_SEG_SS)->ar & TDM_AR_DPL) >> TDM_AR_DPL_SHIFT;
 }
 
 /* Forget what was cached for the last step; what guest mode is it now? */
 static void start(struct tdm_emul_ctxt *c)
 {
-	c->seg_valid = 0;
 	c->seg_dirty = 0;
-	c->cpl_valid = false;
 	c->trap_dr6 = 0;
 	c->ext = 0;
 	c->mode = current_mode(c);
+	c->cpl = current_cpl(c);
 }
 
 /* Before each attempt to execute the instruction. */
 static void begin(struct tdm_emul_ctxt *c)
 {
-	c->saved = c->regs;
+	c->saved = *c->regs;
 	c->io_pos = 0;
 	c->mem_valid = false;
 	c->keep_rf = false;
 	c->no_trap = false;
 	c->rep_more = false;
 	c->new_shadow = 0;
-	c->next_rip = c->regs.rip + c->insn.len;
+	c->next_rip = c->regs->rip + c->insn->len;
 	if (!emul_long64(c))
 		c->next_rip = (u32)c->next_rip;
 }
@@ -282,16 +237,16 @@ static void commit(struct tdm_emul_ctxt *c)
 	if (c->seg_dirty)
 		store_segments(c);
 	if (!c->rep_more)
-		c->regs.rip = c->next_rip;
+		c->regs->rip = c->next_rip;
 	if (!c->keep_rf)
-		c->regs.rflags &= ~(u64)X86_EFLAGS_RF;
+		c->regs->rflags &= ~(u64)X86_EFLAGS_RF;
 	/*
 	 * A trap between two iterations pushes RF = 1 (SDM vol. 3, "Resume
 	 * Flag"); AMD processors leave RF alone.
 	 */
 	if (c->rep_more && stepping && !(c->features & TDM_EMUL_F_AMD))
-		c->regs.rflags |= X86_EFLAGS_RF;
-	c->regs.rflags |= X86_EFLAGS_FIXED;
+		c->regs->rflags |= X86_EFLAGS_RF;
+	c->regs->rflags |= X86_EFLAGS_FIXED;
 	if (stepping && !c->no_trap)
 		c->trap_dr6 |= TDM_EMUL_DR6_BS;
 	c->int_shadow = c->new_shadow;
@@ -301,8 +256,8 @@ static void commit(struct tdm_emul_ctxt *c)
 
 static void restore(struct tdm_emul_ctxt *c, int rc)
 {
-	c->regs = c->saved;
-	c->io_rip = c->regs.rip;
+	*c->regs = c->saved;
+	c->io_rip = c->regs->rip;
 	if (rc == TDM_EMUL_FAULT || rc == TDM_EMUL_UNHANDLED)
 		c->io_count = 0;
 }
@@ -320,7 +275,7 @@ static int run(struct tdm_emul_ctxt *c)
 		if (++races == MAX_RACES)
 			return TDM_EMUL_RETRY;
 		/* Anew from the start. */
-		c->regs = c->saved;
+		*c->regs = c->saved;
 		start(c);
 	}
 }
@@ -345,7 +300,7 @@ int tdm_emul_deliver(struct tdm_emul_ctxt *c, const struct tdm_emul_event *ev)
 	start(c);
 	begin(c);
 	c->no_trap = true;
-	rc = emul_deliver(c, &event, c->regs.rip + event.insn_len);
+	rc = emul_deliver(c, &event, c->regs->rip + event.insn_len);
 	if (rc == TDM_EMUL_DONE)
 		commit(c);
 	else
@@ -368,16 +323,13 @@ int tdm_emul_step(struct tdm_emul_ctxt *c)
 
 	start(c);
 	/* With accesses on the log, the same instruction goes on. */
-	if (!c->io_count || c->io_rip != c->regs.rip || !c->insn_valid ||
-	    c->insn.mode != c->mode) {
+	if (likely(!c->io_count) || c->io_rip != c->regs->rip ||
+	    c->insn->mode != c->mode) {
 		c->io_count = 0;
 		c->rep_left = MAX_REP;
-		rc = fetch_decode(c);
-		if (rc) {
-			if (!c->insn_valid)
-				c->insn.len = 0;	/* nothing to show */
+		rc = emul_fetch(c);
+		if (unlikely(rc))
 			return rc;
-		}
 	}
 
 	rc = run(c);

@@ -13,22 +13,23 @@
  * One struct tdm_emul_ctxt per vCPU (several KiB: allocate it), set up once
  * with tdm_emul_init(). For each instruction the caller
  *
- *   1. fills ctxt->regs, cr0, cr4, efer, features, int_shadow;
+ *   1. fills ctxt->cr0, cr4, efer, features, int_shadow and segs_ready; the
+ *	registers at ctxt->regs and ctxt->sregs are its own, used in place;
  *   2. calls tdm_emul_step() (in a context where its own ops may run);
  *   3. acts on the result:
  *
- *	TDM_EMUL_DONE		ctxt->regs is the new state, also to be stored as
- *				the canonical one; int_shadow is the new interrupt
- *				shadow. If trap_dr6 is not 0 a #DB is due with these
+ *	TDM_EMUL_DONE		ctxt->regs has the new state; int_shadow is the new
+ *				interrupt shadow. If trap_dr6 is not 0 a #DB is due with these
  *				DR6 bits. A REP instruction may be DONE with RIP
  *				still on it: call again, or enter the guest.
  *	TDM_EMUL_FAULT		deliver ctxt->event, RIP on the instruction; RF in the
- *				pushed flags is the caller's to set. Store ctxt->regs all
- *				the same: a REP instruction may have made progress.
+ *				pushed flags is the caller's to set. A REP instruction
+ *				may have made progress in ctxt->regs.
  *	TDM_EMUL_IO		userspace must do the access in tdm_emul_io(ctxt);
- *				then tdm_emul_io_done(), and from 1. again. Store
- *				ctxt->regs (REP progress). The guest must not run and no
- *				event may be delivered in between.
+ *				then tdm_emul_io_done(), and from 1. again. A REP
+ *				instruction may have made progress in ctxt->regs. The
+ *				guest must not run and no event may be delivered in
+ *				between.
  *	TDM_EMUL_RETRY		nothing happened; enter the guest again.
  *	TDM_EMUL_UNHANDLED	nothing happened; the instruction is not emulated, see
  *				Documentation/emulator.rst. ctxt->insn has the bytes
@@ -163,8 +164,9 @@ struct tdm_emul_io {
  *	  userspace has to
  * @pio: port access, data in ctxt->pio_data; DONE or IO; may lower io->count
  *	 to the number done (not below 1)
- * @get_segment: fill in a segment register with its hidden part
- * @set_segment: store one
+ * @need_segment: bring an entry of ctxt->sregs up to date, and set its bit in
+ *		  ctxt->segs_ready (and those of others that came with it)
+ * @set_segment: store one in ctxt->sregs
  * @get_table: GDTR (@idt false) or IDTR
  * @set_table: store one
  * @get_cr: CR0, 2, 3, 4, 8
@@ -205,8 +207,7 @@ struct tdm_emul_ops {
 	int (*mmio)(struct tdm_emul_ctxt *c, struct tdm_emul_io *io);
 	int (*pio)(struct tdm_emul_ctxt *c, struct tdm_emul_io *io);
 	/* segments and tables */
-	void (*get_segment)(struct tdm_emul_ctxt *c, enum tdm_seg seg,
-			    struct tdm_segment *s);
+	void (*need_segment)(struct tdm_emul_ctxt *c, enum tdm_seg seg);
 	void (*set_segment)(struct tdm_emul_ctxt *c, enum tdm_seg seg,
 			    const struct tdm_segment *s);
 	void (*get_table)(struct tdm_emul_ctxt *c, bool idt, struct tdm_table *t);
@@ -271,6 +272,22 @@ struct tdm_emul_ops {
 #define TDM_EMUL_F_CLFLUSHOPT	BIT_ULL(24)
 #define TDM_EMUL_F_CLWB		BIT_ULL(25)
 
+struct tdm_emul_op;
+
+#define TDM_EMUL_LINES	256	/* of the cache, a power of two */
+
+/**
+ * struct tdm_emul_line - an instruction as it was decoded once
+ * @insn: the instruction
+ * @op: how it is emulated; NULL: it is not
+ * @key: the mode it was decoded for, plus 1; 0: the line is empty
+ */
+struct tdm_emul_line {
+	struct tdm_insn insn;
+	const struct tdm_emul_op *op;
+	u16 key;
+};
+
 /* ctxt->int_shadow */
 #define TDM_EMUL_SHADOW_STI	1u
 #define TDM_EMUL_SHADOW_MOV_SS	2u
@@ -282,17 +299,23 @@ struct tdm_emul_ops {
  * struct tdm_emul_ctxt - the emulator's state for one vCPU
  * @ops: (c) set by tdm_emul_init()
  * @priv: (c) the caller's
- * @regs: in and out: general registers
+ * @regs: (c) in and out: the caller's general registers; unless a step is DONE
+ *	  they are as before it, but for iterations of a REP instruction
+ * @sregs: (c) in: the caller's segment registers
+ * @lines: the cache of decoded instructions, TDM_EMUL_LINES zeroed lines of the
+ *	   caller's, or NULL: do without. May be set between any two steps.
  * @cr0: in: CR0
  * @cr4: in: CR4
  * @efer: in: IA32_EFER
  * @features: in: TDM_EMUL_F_*
  * @int_shadow: in and out: TDM_EMUL_SHADOW_*
+ * @segs_ready: in: bit per entry of @sregs that is up to date
  * @trap_dr6: out, with DONE: DR6 bits of a debug trap due after the instruction
  * @event: out, with FAULT
  * @mmio_gpa: set by a memory op that returns TDM_EMUL_MMIO
- * @insn: the instruction, once fetched
+ * @insn: the instruction, once fetched; its len is 0 if it could not be
  * @nr_emulated: counter of steps that were DONE
+ * @nr_decoded: counter of instructions decoded, that is not found in the cache
  * @pio_data: data of the port access in the log
  *
  * All else is private to arch/x86/emul/.
@@ -301,12 +324,15 @@ struct tdm_emul_ctxt {
 	const struct tdm_emul_ops *ops;
 	void *priv;
 
-	struct tdm_regs regs;
+	struct tdm_regs *regs;
+	const struct tdm_segment *sregs;
+	struct tdm_emul_line *lines;
 	u64 cr0;
 	u64 cr4;
 	u64 efer;
 	u64 features;
 	u32 int_shadow;
+	u32 segs_ready;
 	u32 trap_dr6;
 	struct tdm_emul_event event;
 	u64 mmio_gpa;
@@ -317,16 +343,13 @@ struct tdm_emul_ctxt {
 	u64 next_rip;			/* where execution goes on */
 	u8 mode;			/* enum tdm_cpu_mode */
 	u8 cpl;
-	bool cpl_valid;
-	bool insn_valid;		/* insn holds a decoded instruction */
 	bool keep_rf;			/* the instruction loaded RF itself */
 	bool no_trap;			/* TF trap is not due after this one */
 	bool rep_more;			/* REP: RIP stays on the instruction */
 	u16 rep_left;			/* string elements this step may still do */
 	u8 new_shadow;			/* interrupt shadow after this one */
 	u8 ext;				/* EXT bit of selector error codes */
-	u8 seg_valid;			/* bit per cached entry of seg[] */
-	u8 seg_dirty;			/* bit per entry to be stored at commit */
+	u8 seg_dirty;			/* bit per entry of seg[] to be stored at commit */
 	struct tdm_segment seg[TDM_NR_SEGS];
 
 	/* the memory operand of the instruction, for read-modify-write */
@@ -341,15 +364,19 @@ struct tdm_emul_ctxt {
 	u64 io_rip;			/* instruction the log belongs to */
 	struct tdm_emul_io io[TDM_EMUL_IO_LOG];
 
-	struct tdm_insn insn;
+	const struct tdm_insn *insn;
 	u64 nr_emulated;
+	u64 nr_decoded;
+	struct tdm_emul_line line;	/* in place of lines[] */
+	struct tdm_insn_work work;
 	u8 fetch[16];
 	u8 buf[512] __attribute__((aligned(32)));
 	u8 pio_data[TDM_EMUL_PIO_BYTES] __attribute__((aligned(8)));
 };
 
 void tdm_emul_init(struct tdm_emul_ctxt *c, const struct tdm_emul_ops *ops,
-		   void *priv);
+		   void *priv, struct tdm_regs *regs,
+		   const struct tdm_segment *sregs);
 void tdm_emul_reset(struct tdm_emul_ctxt *c);
 int tdm_emul_step(struct tdm_emul_ctxt *c);
 int tdm_emul_deliver(struct tdm_emul_ctxt *c, const struct tdm_emul_event *ev);

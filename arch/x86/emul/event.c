@@ -48,7 +48,7 @@ static int deliver_real(struct tdm_emul_ctxt *c, u8 vector, u64 rip)
 	c->ops->get_table(c, true, &idt);
 	if (vector * 4u + 3 > idt.limit)
 		return emul_gp(c, 0);
-	rc = emul_deliver_real(c, idt.base, vector, rip, c->regs.rflags);
+	rc = emul_deliver_real(c, idt.base, vector, rip, c->regs->rflags);
 	if (!rc)
 		emul_set_flags(c, X86_EFLAGS_IF | X86_EFLAGS_TF | X86_EFLAGS_AC |
 			       X86_EFLAGS_RF, 0);
@@ -169,9 +169,9 @@ static unsigned int build_frame(struct tdm_emul_ctxt *c,
 			frame[n++] = emul_seg(c, data[i])->selector;
 	if (outer_sp) {
 		frame[n++] = emul_seg(c, TDM_SEG_SS)->selector;
-		frame[n++] = c->regs.gpr[TDM_RSP];
+		frame[n++] = c->regs->gpr[TDM_RSP];
 	}
-	frame[n++] = c->regs.rflags;
+	frame[n++] = c->regs->rflags;
 	frame[n++] = emul_seg(c, TDM_SEG_CS)->selector;
 	frame[n++] = rip;
 	if (ev->has_error)
@@ -219,7 +219,7 @@ static int deliver_prot(struct tdm_emul_ctxt *c, const struct tdm_emul_event *ev
 		return rc;
 	if (g.size == 8) {
 		c->mode = TDM_MODE_LONG64;
-		c->regs.gpr[TDM_RSP] &= ~15ull;
+		c->regs->gpr[TDM_RSP] &= ~15ull;
 	}
 	rc = emul_push_many(c, frame, n, g.size);
 	if (rc == TDM_EMUL_FAULT && c->event.vector == EMUL_SS && !c->event.error)

@@ -17,14 +17,14 @@
  */
 bool emul_is_far(const struct tdm_emul_ctxt *c)
 {
-	switch (c->insn.opcode) {
+	switch (c->insn->opcode) {
 	case 0xea:
 	case 0x9a:
 	case 0xca:
 	case 0xcb:
 		return true;
 	case 0xff:
-		return c->insn.modrm_reg == 3 || c->insn.modrm_reg == 5;
+		return c->insn->modrm_reg == 3 || c->insn->modrm_reg == 5;
 	default:
 		return false;
 	}
@@ -42,7 +42,7 @@ bool emul_is_far(const struct tdm_emul_ctxt *c)
 int emul_read_far(struct tdm_emul_ctxt *c, const struct tdm_operand *op,
 		  u16 *sel, u64 *off)
 {
-	unsigned int size = c->insn.opsize;
+	unsigned int size = c->insn->opsize;
 	u64 lin;
 	int rc;
 
@@ -196,7 +196,7 @@ int emul_inner_stack(struct tdm_emul_ctxt *c, unsigned int cpl, unsigned int ist
 	}
 	c->cpl = cpl;
 	c->mode = TDM_MODE_LONG64;	/* what is pushed is pushed there */
-	c->regs.gpr[TDM_RSP] = sp;
+	c->regs->gpr[TDM_RSP] = sp;
 	return TDM_EMUL_DONE;
 }
 

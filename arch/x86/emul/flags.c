@@ -125,7 +125,7 @@ u64 emul_sub(struct tdm_emul_ctxt *c, u64 a, u64 b, unsigned int borrow,
  */
 bool emul_cond(const struct tdm_emul_ctxt *c, unsigned int cc)
 {
-	u64 f = c->regs.rflags;
+	u64 f = c->regs->rflags;
 	bool sf_ne_of = !(f & X86_EFLAGS_SF) != !(f & X86_EFLAGS_OF);
 	bool r;
 

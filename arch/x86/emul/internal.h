@@ -100,18 +100,18 @@ static inline bool emul_prot(const struct tdm_emul_ctxt *c)
 
 static inline bool emul_vm86(const struct tdm_emul_ctxt *c)
 {
-	return emul_prot(c) && (c->regs.rflags & X86_EFLAGS_VM);
+	return emul_prot(c) && (c->regs->rflags & X86_EFLAGS_VM);
 }
 
 /* Segments are paragraphs: real or virtual-8086 mode. */
 static inline bool emul_real_segs(const struct tdm_emul_ctxt *c)
 {
-	return !emul_prot(c) || (c->regs.rflags & X86_EFLAGS_VM);
+	return !emul_prot(c) || (c->regs->rflags & X86_EFLAGS_VM);
 }
 
 static inline unsigned int emul_iopl(const struct tdm_emul_ctxt *c)
 {
-	return (c->regs.rflags & X86_EFLAGS_IOPL) >> X86_EFLAGS_IOPL_BIT;
+	return (c->regs->rflags & X86_EFLAGS_IOPL) >> X86_EFLAGS_IOPL_BIT;
 }
 
 /* ---- emul.c: events, commit points ---- */
@@ -130,11 +130,41 @@ static inline int emul_gp(struct tdm_emul_ctxt *c, u32 error)
 
 void emul_checkpoint(struct tdm_emul_ctxt *c);
 
+/* ---- fetch.c ---- */
+extern const struct tdm_insn emul_no_insn;
+int emul_fetch(struct tdm_emul_ctxt *c);
+
 /* ---- segment.c ---- */
-struct tdm_segment *emul_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg);
+/**
+ * emul_seg() - a segment register with its hidden part
+ * @c: context
+ * @seg: which
+ *
+ * Return: it, as changed by this instruction; valid until the end of the step.
+ */
+static inline const struct tdm_segment *emul_seg(struct tdm_emul_ctxt *c,
+						 enum tdm_seg seg)
+{
+	if (unlikely(c->seg_dirty & (1u << seg)))
+		return &c->seg[seg];
+	if (unlikely(!(c->segs_ready & (1u << seg))))
+		c->ops->need_segment(c, seg);
+	return &c->sregs[seg];
+}
+
+/**
+ * emul_cpl() - current privilege level at the start of the instruction
+ * @c: context
+ *
+ * Return: 0 to 3.
+ */
+static inline unsigned int emul_cpl(const struct tdm_emul_ctxt *c)
+{
+	return c->cpl;
+}
+
 void emul_store_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg,
 		    const struct tdm_segment *s);
-unsigned int emul_cpl(struct tdm_emul_ctxt *c);
 bool emul_canonical(const struct tdm_emul_ctxt *c, u64 lin);
 int emul_linear(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
 		unsigned int size, unsigned int acc, u64 *lin);
@@ -171,18 +201,18 @@ void emul_advance(struct tdm_emul_ctxt *c, unsigned int reg, unsigned int bytes)
 /* A register as an address or count: cut to the address size. */
 static inline u64 emul_addr_reg(const struct tdm_emul_ctxt *c, unsigned int reg)
 {
-	return emul_gpr(c, reg, c->insn.addrsize);
+	return emul_gpr(c, reg, c->insn->addrsize);
 }
 
 static inline bool emul_is_rep(const struct tdm_emul_ctxt *c)
 {
-	return c->insn.prefixes & (TDM_PFX_REPE | TDM_PFX_REPNE);
+	return c->insn->prefixes & (TDM_PFX_REPE | TDM_PFX_REPNE);
 }
 
 static inline const struct tdm_operand *emul_opnd(const struct tdm_emul_ctxt *c,
 						  unsigned int i)
 {
-	return &c->insn.opnd[i];
+	return &c->insn->opnd[i];
 }
 
 /* ---- flags.c ---- */
@@ -197,7 +227,7 @@ bool emul_cond(const struct tdm_emul_ctxt *c, unsigned int cc);
 
 static inline void emul_set_flags(struct tdm_emul_ctxt *c, u64 mask, u64 val)
 {
-	c->regs.rflags = (c->regs.rflags & ~mask) | (val & mask);
+	c->regs->rflags = (c->regs->rflags & ~mask) | (val & mask);
 }
 
 static inline void emul_flag(struct tdm_emul_ctxt *c, u64 flag, bool on)

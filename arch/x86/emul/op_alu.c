@@ -9,7 +9,7 @@
 int emul_op_alu(struct tdm_emul_ctxt *c)
 {
 	unsigned int size = emul_opnd(c, 0)->size;
-	unsigned int carry = c->regs.rflags & X86_EFLAGS_CF;
+	unsigned int carry = c->regs->rflags & X86_EFLAGS_CF;
 	u64 a, b, res;
 	int rc;
 
@@ -68,7 +68,7 @@ int emul_op_test(struct tdm_emul_ctxt *c)
 int emul_op_unary(struct tdm_emul_ctxt *c)
 {
 	unsigned int size = emul_opnd(c, 0)->size;
-	u64 carry = c->regs.rflags & X86_EFLAGS_CF;
+	u64 carry = c->regs->rflags & X86_EFLAGS_CF;
 	u64 v;
 	int rc = emul_get(c, 0, &v);
 

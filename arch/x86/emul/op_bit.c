@@ -27,7 +27,7 @@ int emul_op_bt(struct tdm_emul_ctxt *c)
 		     (s64)size;
 		if (c->op->arg != BT_TEST)
 			acc |= TDM_ACC_WRITE;
-		rc = emul_linear(c, op->seg, ea & emul_mask(c->insn.addrsize),
+		rc = emul_linear(c, op->seg, ea & emul_mask(c->insn->addrsize),
 				 size, acc, &c->mem_lin);
 		if (!rc)
 			rc = emul_check_align(c, c->mem_lin, size);

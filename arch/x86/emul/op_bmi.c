@@ -115,7 +115,7 @@ int emul_op_pdep(struct tdm_emul_ctxt *c)
 /* ADCX, ADOX: op->arg is the flag that carries. */
 int emul_op_adx(struct tdm_emul_ctxt *c)
 {
-	u64 flag = c->op->arg, flags = c->regs.rflags;
+	u64 flag = c->op->arg, flags = c->regs->rflags;
 	u64 a, b, res;
 	bool carry;
 	int rc;
@@ -126,8 +126,8 @@ int emul_op_adx(struct tdm_emul_ctxt *c)
 	if (rc)
 		return rc;
 	res = emul_add(c, a, b, !!(flags & flag), emul_opnd(c, 0)->size);
-	carry = c->regs.rflags & X86_EFLAGS_CF;
-	c->regs.rflags = flags;
+	carry = c->regs->rflags & X86_EFLAGS_CF;
+	c->regs->rflags = flags;
 	emul_flag(c, flag, carry);
 	return emul_put(c, 0, res);
 }

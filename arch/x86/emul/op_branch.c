@@ -32,7 +32,7 @@ static int jump(struct tdm_emul_ctxt *c, u64 rip)
 {
 	int rc;
 
-	rip &= emul_mask(c->insn.opsize);
+	rip &= emul_mask(c->insn->opsize);
 	rc = emul_check_target(c, emul_seg(c, TDM_SEG_CS), rip);
 	if (!rc)
 		c->next_rip = rip;
@@ -41,7 +41,7 @@ static int jump(struct tdm_emul_ctxt *c, u64 rip)
 
 static int jump_relative(struct tdm_emul_ctxt *c)
 {
-	return jump(c, c->regs.rip + c->insn.len + emul_opnd(c, 0)->imm);
+	return jump(c, c->regs->rip + c->insn->len + emul_opnd(c, 0)->imm);
 }
 
 /* JMP near, direct or through register or memory; far forms in op_far.c */
@@ -61,14 +61,14 @@ int emul_op_jmp(struct tdm_emul_ctxt *c)
 /* Jcc */
 int emul_op_jcc(struct tdm_emul_ctxt *c)
 {
-	return emul_cond(c, c->insn.opcode & 15) ? jump_relative(c) :
+	return emul_cond(c, c->insn->opcode & 15) ? jump_relative(c) :
 						   TDM_EMUL_DONE;
 }
 
 /* JCXZ, JECXZ, JRCXZ */
 int emul_op_jcxz(struct tdm_emul_ctxt *c)
 {
-	return emul_gpr(c, TDM_RCX, c->insn.addrsize) ? TDM_EMUL_DONE :
+	return emul_gpr(c, TDM_RCX, c->insn->addrsize) ? TDM_EMUL_DONE :
 							jump_relative(c);
 }
 
@@ -80,9 +80,9 @@ static unsigned int loop_condition(const struct tdm_emul_ctxt *c)
 {
 	if (c->op->arg == LOOP_ALWAYS || !(c->features & TDM_EMUL_F_AMD))
 		return c->op->arg;
-	if (c->insn.prefixes & TDM_PFX_REPE)
+	if (c->insn->prefixes & TDM_PFX_REPE)
 		return 4;
-	if (c->insn.prefixes & TDM_PFX_REPNE)
+	if (c->insn->prefixes & TDM_PFX_REPNE)
 		return 5;
 	return c->op->arg;
 }
@@ -90,7 +90,7 @@ static unsigned int loop_condition(const struct tdm_emul_ctxt *c)
 /* LOOP, LOOPE, LOOPNE; op->arg as above */
 int emul_op_loop(struct tdm_emul_ctxt *c)
 {
-	unsigned int size = c->insn.addrsize, cc = loop_condition(c);
+	unsigned int size = c->insn->addrsize, cc = loop_condition(c);
 	u64 count = (emul_gpr(c, TDM_RCX, size) - 1) & emul_mask(size);
 
 	emul_set_gpr(c, TDM_RCX, size, count);
@@ -114,7 +114,7 @@ int emul_op_call(struct tdm_emul_ctxt *c)
 		if (!rc)
 			rc = jump(c, rip);
 	}
-	return rc ? rc : emul_push(c, back, c->insn.opsize);
+	return rc ? rc : emul_push(c, back, c->insn->opsize);
 }
 
 /* RET near, with or without releasing parameters */
@@ -125,10 +125,10 @@ int emul_op_ret(struct tdm_emul_ctxt *c)
 
 	if (emul_is_far(c))
 		return emul_far_ret(c);
-	rc = emul_pop(c, &rip, c->insn.opsize);
+	rc = emul_pop(c, &rip, c->insn->opsize);
 	if (rc)
 		return rc;
-	if (c->insn.nr_opnds)
+	if (c->insn->nr_opnds)
 		emul_release(c, emul_opnd(c, 0)->imm);
 	return jump(c, rip);
 }

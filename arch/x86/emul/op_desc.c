@@ -48,7 +48,7 @@ int emul_op_lgdt(struct tdm_emul_ctxt *c)
 		return rc;
 	memcpy(&t.limit, image, 2);
 	memcpy(&t.base, image + 2, size - 2);
-	if (!emul_long64(c) && c->insn.opsize == 2)
+	if (!emul_long64(c) && c->insn->opsize == 2)
 		t.base &= 0xffffff;
 	if (emul_long64(c) && !emul_canonical(c, t.base))
 		return emul_gp(c, 0);
@@ -243,14 +243,16 @@ int emul_op_verr(struct tdm_emul_ctxt *c)
 	return TDM_EMUL_DONE;
 }
 
-/* ARPL: asks for write permission only if it has something to write. */
+/*
+ * ARPL: asks for write permission only if it has something to write: fetch.c
+ * makes its operand one that is read.
+ */
 int emul_op_arpl(struct tdm_emul_ctxt *c)
 {
 	u64 dst, src;
 	bool lower;
 	int rc;
 
-	c->insn.opnd[0].actions &= ~TDM_OPND_WRITE;
 	rc = emul_get(c, 0, &dst);
 	if (!rc)
 		rc = emul_get(c, 1, &src);

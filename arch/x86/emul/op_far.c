@@ -12,7 +12,7 @@ static int far_operand(struct tdm_emul_ctxt *c, u16 *sel, u64 *off)
 	if (op->kind == TDM_OPND_MEM)
 		return emul_read_far(c, op, sel, off);
 	*sel = op->sel;
-	*off = op->imm & emul_mask(c->insn.opsize);
+	*off = op->imm & emul_mask(c->insn->opsize);
 	return TDM_EMUL_DONE;
 }
 
@@ -23,7 +23,7 @@ static int far_real(struct tdm_emul_ctxt *c, u16 sel, u64 off, bool call)
 	int rc = emul_check_target(c, emul_seg(c, TDM_SEG_CS), off);
 
 	if (!rc && call)
-		rc = emul_push_many(c, frame, 2, c->insn.opsize);
+		rc = emul_push_many(c, frame, 2, c->insn->opsize);
 	if (rc)
 		return rc;
 	emul_load_seg_real(c, TDM_SEG_CS, sel);
@@ -51,7 +51,7 @@ static int far_direct(struct tdm_emul_ctxt *c, u16 sel, u64 off,
 	if (emul_lma(c) && (s.ar & TDM_AR_L) && (c->features & TDM_EMUL_F_AMD))
 		c->mode = TDM_MODE_LONG64;
 	if (!rc && call)
-		rc = emul_push_many(c, frame, 2, c->insn.opsize);
+		rc = emul_push_many(c, frame, 2, c->insn->opsize);
 	return rc ? rc : emul_load_cs(c, d, sel, cpl, off);
 }
 
@@ -87,7 +87,7 @@ static int gate_inner(struct tdm_emul_ctxt *c, u64 gate, u16 sel, u64 off,
 
 	static_assert(sizeof(c->buf) >= (31 + 4) * sizeof(u64));
 	frame[n++] = emul_seg(c, TDM_SEG_SS)->selector;
-	frame[n++] = c->regs.gpr[TDM_RSP];
+	frame[n++] = c->regs->gpr[TDM_RSP];
 	rc = gate_params(c, frame + n, params, size);
 	n += params;
 	frame[n++] = cs;
@@ -291,8 +291,8 @@ int emul_return_outer(struct tdm_emul_ctxt *c, u16 ss, u64 sp,
 /* RET far */
 int emul_far_ret(struct tdm_emul_ctxt *c)
 {
-	unsigned int size = c->insn.opsize;
-	unsigned int release = c->insn.nr_opnds ? (u16)emul_opnd(c, 0)->imm : 0;
+	unsigned int size = c->insn->opsize;
+	unsigned int release = c->insn->nr_opnds ? (u16)emul_opnd(c, 0)->imm : 0;
 	u64 rip, sel, sp, ss;
 	struct emul_desc d;
 	int rc;

@@ -19,7 +19,7 @@ int emul_op_flag(struct tdm_emul_ctxt *c)
 		emul_flag(c, X86_EFLAGS_CF, true);
 		break;
 	case FLAG_CMC:
-		c->regs.rflags ^= X86_EFLAGS_CF;
+		c->regs->rflags ^= X86_EFLAGS_CF;
 		break;
 	case FLAG_CLD:
 		emul_flag(c, X86_EFLAGS_DF, false);
@@ -63,9 +63,9 @@ int emul_op_sti(struct tdm_emul_ctxt *c)
 
 	if (!flag)
 		return emul_gp(c, 0);
-	if (flag == X86_EFLAGS_VIF && (c->regs.rflags & X86_EFLAGS_VIP))
+	if (flag == X86_EFLAGS_VIF && (c->regs->rflags & X86_EFLAGS_VIP))
 		return emul_gp(c, 0);
-	if (flag == X86_EFLAGS_IF && !(c->regs.rflags & X86_EFLAGS_IF))
+	if (flag == X86_EFLAGS_IF && !(c->regs->rflags & X86_EFLAGS_IF))
 		c->new_shadow = TDM_EMUL_SHADOW_STI;
 	emul_flag(c, flag, true);
 	return TDM_EMUL_DONE;
@@ -74,11 +74,11 @@ int emul_op_sti(struct tdm_emul_ctxt *c)
 /* LAHF, SAHF: in 64-bit mode only where CPUID says so */
 int emul_op_lahf(struct tdm_emul_ctxt *c)
 {
-	u64 f = (c->regs.rflags & SAHF_FLAGS) | X86_EFLAGS_FIXED;
+	u64 f = (c->regs->rflags & SAHF_FLAGS) | X86_EFLAGS_FIXED;
 
 	if (emul_long64(c) && !(c->features & TDM_EMUL_F_LAHF_LM))
 		return emul_ud(c);
-	c->regs.gpr[TDM_RAX] = (c->regs.gpr[TDM_RAX] & ~0xff00ull) | f << 8;
+	c->regs->gpr[TDM_RAX] = (c->regs->gpr[TDM_RAX] & ~0xff00ull) | f << 8;
 	return TDM_EMUL_DONE;
 }
 
@@ -86,6 +86,6 @@ int emul_op_sahf(struct tdm_emul_ctxt *c)
 {
 	if (emul_long64(c) && !(c->features & TDM_EMUL_F_LAHF_LM))
 		return emul_ud(c);
-	emul_set_flags(c, SAHF_FLAGS, c->regs.gpr[TDM_RAX] >> 8);
+	emul_set_flags(c, SAHF_FLAGS, c->regs->gpr[TDM_RAX] >> 8);
 	return TDM_EMUL_DONE;
 }

@@ -17,7 +17,7 @@
 static int soft_event(struct tdm_emul_ctxt *c, u8 vector, u8 type)
 {
 	struct tdm_emul_event ev = {
-		.vector = vector, .type = type, .insn_len = c->insn.len,
+		.vector = vector, .type = type, .insn_len = c->insn->len,
 	};
 
 	if (emul_prot(c)) {
@@ -55,7 +55,7 @@ static int vme_redirected(struct tdm_emul_ctxt *c, u8 vector, bool *own)
 static int int_vm86(struct tdm_emul_ctxt *c, u8 vector)
 {
 	bool own, low_iopl = emul_iopl(c) < 3;
-	u64 flags = c->regs.rflags;
+	u64 flags = c->regs->rflags;
 	int rc = vme_redirected(c, vector, &own);
 
 	if (rc)
@@ -65,7 +65,7 @@ static int int_vm86(struct tdm_emul_ctxt *c, u8 vector)
 				  soft_event(c, vector, TDM_EMUL_SOFT_INT);
 	if (low_iopl) {
 		flags |= X86_EFLAGS_IOPL | X86_EFLAGS_IF;
-		if (!(c->regs.rflags & X86_EFLAGS_VIF))
+		if (!(c->regs->rflags & X86_EFLAGS_VIF))
 			flags &= ~(u64)X86_EFLAGS_IF;
 	}
 	c->no_trap = true;
@@ -98,7 +98,7 @@ int emul_op_int1(struct tdm_emul_ctxt *c)
 
 int emul_op_into(struct tdm_emul_ctxt *c)
 {
-	if (!(c->regs.rflags & X86_EFLAGS_OF))
+	if (!(c->regs->rflags & X86_EFLAGS_OF))
 		return TDM_EMUL_DONE;
 	return soft_event(c, EMUL_OF, TDM_EMUL_SOFT_EXC);
 }
@@ -106,7 +106,7 @@ int emul_op_into(struct tdm_emul_ctxt *c)
 /* IRET in virtual-8086 mode with IOPL below 3 under CR4.VME */
 static int iret_vme(struct tdm_emul_ctxt *c, u64 rip, u16 sel, u64 flags)
 {
-	if (((flags & X86_EFLAGS_IF) && (c->regs.rflags & X86_EFLAGS_VIP)) ||
+	if (((flags & X86_EFLAGS_IF) && (c->regs->rflags & X86_EFLAGS_VIP)) ||
 	    (flags & X86_EFLAGS_TF))
 		return emul_gp(c, 0);
 	emul_load_seg_real(c, TDM_SEG_CS, sel);
@@ -127,7 +127,7 @@ static int iret_real(struct tdm_emul_ctxt *c, u64 rip, u16 sel, u64 flags)
 		return iret_vme(c, rip, sel, flags);
 	if (!emul_vm86(c))
 		mask |= X86_EFLAGS_IOPL;
-	if (c->insn.opsize != 2)
+	if (c->insn->opsize != 2)
 		mask |= IRET_FLAGS32;
 	emul_load_seg_real(c, TDM_SEG_CS, sel);
 	c->next_rip = rip;
@@ -150,13 +150,13 @@ static int iret_to_vm86(struct tdm_emul_ctxt *c, u64 rip, u16 sel, u64 flags)
 		return rc;
 	if (rip > 0xffff)
 		return emul_gp(c, 0);
-	c->regs.rflags = (flags & (IRET_FLAGS | IRET_FLAGS32 | X86_EFLAGS_IF |
+	c->regs->rflags = (flags & (IRET_FLAGS | IRET_FLAGS32 | X86_EFLAGS_IF |
 				   X86_EFLAGS_IOPL | X86_EFLAGS_VM |
 				   X86_EFLAGS_VIF | X86_EFLAGS_VIP));
 	emul_load_seg_real(c, TDM_SEG_CS, sel);
 	for (i = 0; i < ARRAY_SIZE(order); i++)
 		emul_load_seg_real(c, order[i], v[i]);
-	c->regs.gpr[TDM_RSP] = (u32)sp;
+	c->regs->gpr[TDM_RSP] = (u32)sp;
 	c->next_rip = rip;
 	return TDM_EMUL_DONE;
 }
@@ -165,13 +165,13 @@ static void iret_flags(struct tdm_emul_ctxt *c, u64 flags, unsigned int cpl)
 {
 	u64 mask = IRET_FLAGS;
 
-	if (c->insn.opsize != 2)
+	if (c->insn->opsize != 2)
 		mask |= IRET_FLAGS32;
 	if (cpl <= emul_iopl(c))
 		mask |= X86_EFLAGS_IF;
 	if (!cpl) {
 		mask |= X86_EFLAGS_IOPL;
-		if (c->insn.opsize != 2)
+		if (c->insn->opsize != 2)
 			mask |= X86_EFLAGS_VIF | X86_EFLAGS_VIP;
 	}
 	emul_set_flags(c, mask, flags);
@@ -179,7 +179,7 @@ static void iret_flags(struct tdm_emul_ctxt *c, u64 flags, unsigned int cpl)
 
 static int iret_prot(struct tdm_emul_ctxt *c, u64 rip, u16 sel, u64 flags)
 {
-	unsigned int cpl = emul_cpl(c), size = c->insn.opsize;
+	unsigned int cpl = emul_cpl(c), size = c->insn->opsize;
 	struct emul_desc d;
 	u64 sp, ss;
 	int rc = emul_return_cs(c, sel, &d);
@@ -205,14 +205,14 @@ static int iret_prot(struct tdm_emul_ctxt *c, u64 rip, u16 sel, u64 flags)
 /* IRET, IRETD, IRETQ */
 int emul_op_iret(struct tdm_emul_ctxt *c)
 {
-	unsigned int size = c->insn.opsize;
+	unsigned int size = c->insn->opsize;
 	u64 rip, sel, flags;
 	int rc;
 
 	if (emul_vm86(c) && emul_iopl(c) < 3 &&
 	    (!(c->cr4 & X86_CR4_VME) || size != 2))
 		return emul_gp(c, 0);
-	if (!emul_real_segs(c) && (c->regs.rflags & X86_EFLAGS_NT))
+	if (!emul_real_segs(c) && (c->regs->rflags & X86_EFLAGS_NT))
 		return emul_lma(c) ? emul_gp(c, 0) : TDM_EMUL_UNHANDLED;
 
 	rc = emul_pop(c, &rip, size);

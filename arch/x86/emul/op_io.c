@@ -121,13 +121,13 @@ static unsigned int batch(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
 {
 	u64 lin, n = emul_addr_reg(c, TDM_RCX);
 
-	if (!emul_is_rep(c) || (c->regs.rflags & (X86_EFLAGS_DF | X86_EFLAGS_TF)))
+	if (!emul_is_rep(c) || (c->regs->rflags & (X86_EFLAGS_DF | X86_EFLAGS_TF)))
 		return 1;
 	n = min_t(u64, n, TDM_EMUL_PIO_BYTES / size);
 	if (emul_linear(c, seg, ea, size, acc, &lin))
 		return 1;
 	n = min_t(u64, n, (4096 - (lin & 4095)) / size);
-	if (n < 2 || ea + n * size - 1 > emul_mask(c->insn.addrsize) ||
+	if (n < 2 || ea + n * size - 1 > emul_mask(c->insn->addrsize) ||
 	    emul_linear(c, seg, ea, n * size, acc, &lin))
 		return 1;
 	/* Devices want their elements one by one; faults exactly placed. */
@@ -197,7 +197,7 @@ static int string_io(struct tdm_emul_ctxt *c,
 				unsigned int size, unsigned int *count))
 {
 	unsigned int count, size = c->op->arg;
-	u16 port = c->regs.gpr[TDM_RDX];
+	u16 port = c->regs->gpr[TDM_RDX];
 	int rc;
 
 	/* Permission is checked even if RCX is 0. */
@@ -211,7 +211,7 @@ static int string_io(struct tdm_emul_ctxt *c,
 	rc = one(c, port, size, &count);
 	if (rc)
 		return rc;
-	emul_set_gpr(c, TDM_RCX, c->insn.addrsize,
+	emul_set_gpr(c, TDM_RCX, c->insn->addrsize,
 		     emul_addr_reg(c, TDM_RCX) - count);
 	/* A port access is dear: leave the rest to the next step. */
 	if (emul_addr_reg(c, TDM_RCX)) {

@@ -56,15 +56,12 @@ int emul_op_lea(struct tdm_emul_ctxt *c)
 	return emul_put(c, 0, emul_ea(c, emul_opnd(c, 1)));
 }
 
-/* XCHG: with memory it is always locked, prefix or not. */
+/* XCHG: with memory it is always locked: fetch.c gives it the prefix. */
 int emul_op_xchg(struct tdm_emul_ctxt *c)
 {
 	u64 a, b;
 	int rc;
 
-	if (emul_opnd(c, 0)->kind == TDM_OPND_MEM ||
-	    emul_opnd(c, 1)->kind == TDM_OPND_MEM)
-		c->insn.prefixes |= TDM_PFX_LOCK;
 	rc = emul_get(c, 0, &a);
 	if (!rc)
 		rc = emul_get(c, 1, &b);
@@ -112,13 +109,13 @@ int emul_op_cmov(struct tdm_emul_ctxt *c)
 		rc = emul_get(c, 0, &old);
 	if (rc)
 		return rc;
-	return emul_put(c, 0, emul_cond(c, c->insn.opcode & 15) ? v : old);
+	return emul_put(c, 0, emul_cond(c, c->insn->opcode & 15) ? v : old);
 }
 
 /* SETcc */
 int emul_op_setcc(struct tdm_emul_ctxt *c)
 {
-	return emul_put(c, 0, emul_cond(c, c->insn.opcode & 15));
+	return emul_put(c, 0, emul_cond(c, c->insn->opcode & 15));
 }
 
 /*
@@ -127,8 +124,8 @@ int emul_op_setcc(struct tdm_emul_ctxt *c)
  */
 int emul_op_nop(struct tdm_emul_ctxt *c)
 {
-	if ((c->features & TDM_EMUL_F_AMD) && c->insn.map == 1 &&
-	    c->insn.opcode == 0x0d && c->insn.modrm_mod == 3)
+	if ((c->features & TDM_EMUL_F_AMD) && c->insn->map == 1 &&
+	    c->insn->opcode == 0x0d && c->insn->modrm_mod == 3)
 		return emul_ud(c);
 	return TDM_EMUL_DONE;
 }
@@ -136,8 +133,8 @@ int emul_op_nop(struct tdm_emul_ctxt *c)
 /* XLAT */
 int emul_op_xlat(struct tdm_emul_ctxt *c)
 {
-	u64 ea = (c->regs.gpr[TDM_RBX] + emul_gpr(c, TDM_RAX, 1)) &
-		 emul_mask(c->insn.addrsize);
+	u64 ea = (c->regs->gpr[TDM_RBX] + emul_gpr(c, TDM_RAX, 1)) &
+		 emul_mask(c->insn->addrsize);
 	u8 v;
 	int rc = emul_read_seg(c, emul_string_seg(c), ea, &v, 1);
 
@@ -149,7 +146,7 @@ int emul_op_xlat(struct tdm_emul_ctxt *c)
 /* BOUND: two signed bounds in memory */
 int emul_op_bound(struct tdm_emul_ctxt *c)
 {
-	unsigned int size = c->insn.opsize;
+	unsigned int size = c->insn->opsize;
 	u64 idx, lo = 0, hi = 0, ea = emul_ea(c, emul_opnd(c, 1));
 	unsigned int seg = emul_opnd(c, 1)->seg;
 	s64 i;
@@ -159,7 +156,7 @@ int emul_op_bound(struct tdm_emul_ctxt *c)
 	if (!rc)
 		rc = emul_read_seg(c, seg, ea, &lo, size);
 	if (!rc)
-		rc = emul_read_seg(c, seg, (ea + size) & emul_mask(c->insn.addrsize),
+		rc = emul_read_seg(c, seg, (ea + size) & emul_mask(c->insn->addrsize),
 				   &hi, size);
 	if (rc)
 		return rc;

@@ -57,7 +57,7 @@ int emul_op_mul(struct tdm_emul_ctxt *c)
 /* IMUL with one, two or three operands */
 int emul_op_imul(struct tdm_emul_ctxt *c)
 {
-	unsigned int size = emul_opnd(c, 0)->size, n = c->insn.nr_opnds;
+	unsigned int size = emul_opnd(c, 0)->size, n = c->insn->nr_opnds;
 	u64 a, b, lo, hi, sign;
 	int rc;
 
@@ -192,7 +192,7 @@ int emul_op_idiv(struct tdm_emul_ctxt *c)
 /* CBW, CWDE, CDQE */
 int emul_op_cbw(struct tdm_emul_ctxt *c)
 {
-	unsigned int size = c->insn.opsize;
+	unsigned int size = c->insn->opsize;
 
 	emul_set_gpr(c, TDM_RAX, size,
 		     emul_sext(emul_gpr(c, TDM_RAX, size / 2), size / 2));
@@ -202,7 +202,7 @@ int emul_op_cbw(struct tdm_emul_ctxt *c)
 /* CWD, CDQ, CQO */
 int emul_op_cwd(struct tdm_emul_ctxt *c)
 {
-	unsigned int size = c->insn.opsize;
+	unsigned int size = c->insn->opsize;
 	bool neg = emul_gpr(c, TDM_RAX, size) & emul_sign_bit(size);
 
 	emul_set_gpr(c, TDM_RDX, size, neg ? ~0ull : 0);
@@ -220,8 +220,8 @@ static void set_al(struct tdm_emul_ctxt *c, u8 al)
  */
 int emul_op_aaa(struct tdm_emul_ctxt *c)
 {
-	u16 ax = c->regs.gpr[TDM_RAX];
-	bool adjust = (ax & 15) > 9 || (c->regs.rflags & X86_EFLAGS_AF);
+	u16 ax = c->regs->gpr[TDM_RAX];
+	bool adjust = (ax & 15) > 9 || (c->regs->rflags & X86_EFLAGS_AF);
 	u16 by = adjust ? 0x106 : 0;
 
 	ax = c->op->arg == BCD_ADD ? emul_add(c, ax, by, 0, 2) :
@@ -236,9 +236,9 @@ int emul_op_aaa(struct tdm_emul_ctxt *c)
 int emul_op_daa(struct tdm_emul_ctxt *c)
 {
 	bool add = c->op->arg == BCD_ADD;
-	u8 al = c->regs.gpr[TDM_RAX];
-	bool cf = c->regs.rflags & X86_EFLAGS_CF;
-	bool low = (al & 15) > 9 || (c->regs.rflags & X86_EFLAGS_AF);
+	u8 al = c->regs->gpr[TDM_RAX];
+	bool cf = c->regs->rflags & X86_EFLAGS_CF;
+	bool low = (al & 15) > 9 || (c->regs->rflags & X86_EFLAGS_AF);
 	bool high = al > 0x99 || cf;
 	u8 by = (low ? 6 : 0) + (high ? 0x60 : 0);
 
@@ -254,7 +254,7 @@ int emul_op_daa(struct tdm_emul_ctxt *c)
 /* AAM */
 int emul_op_aam(struct tdm_emul_ctxt *c)
 {
-	u8 al = c->regs.gpr[TDM_RAX], base = emul_opnd(c, 0)->imm;
+	u8 al = c->regs->gpr[TDM_RAX], base = emul_opnd(c, 0)->imm;
 
 	if (!base)
 		return emul_exc(c, EMUL_DE);
@@ -267,7 +267,7 @@ int emul_op_aam(struct tdm_emul_ctxt *c)
 /* AAD; OF, AF and CF, undefined, are those of the addition. */
 int emul_op_aad(struct tdm_emul_ctxt *c)
 {
-	u16 ax = c->regs.gpr[TDM_RAX];
+	u16 ax = c->regs->gpr[TDM_RAX];
 
 	emul_set_gpr(c, TDM_RAX, 2,
 		     emul_add(c, (ax >> 8) * emul_opnd(c, 0)->imm, ax, 0, 1));
@@ -277,6 +277,6 @@ int emul_op_aad(struct tdm_emul_ctxt *c)
 /* SALC: undocumented, AL from CF */
 int emul_op_salc(struct tdm_emul_ctxt *c)
 {
-	set_al(c, c->regs.rflags & X86_EFLAGS_CF ? 0xff : 0);
+	set_al(c, c->regs->rflags & X86_EFLAGS_CF ? 0xff : 0);
 	return TDM_EMUL_DONE;
 }

@@ -74,7 +74,7 @@ static u64 ror(struct tdm_emul_ctxt *c, u64 v, unsigned int n, unsigned int size
 static u64 rcl(struct tdm_emul_ctxt *c, u64 v, unsigned int n, unsigned int size)
 {
 	unsigned int bits = size * 8;
-	bool cf = c->regs.rflags & X86_EFLAGS_CF;
+	bool cf = c->regs->rflags & X86_EFLAGS_CF;
 
 	for (n %= bits + 1; n; n--) {
 		bool out = bit_at(v, bits - 1);
@@ -89,7 +89,7 @@ static u64 rcl(struct tdm_emul_ctxt *c, u64 v, unsigned int n, unsigned int size
 static u64 rcr(struct tdm_emul_ctxt *c, u64 v, unsigned int n, unsigned int size)
 {
 	unsigned int bits = size * 8;
-	bool cf = c->regs.rflags & X86_EFLAGS_CF;
+	bool cf = c->regs->rflags & X86_EFLAGS_CF;
 
 	for (n %= bits + 1; n; n--) {
 		bool out = v & 1;
@@ -201,7 +201,7 @@ int emul_op_shiftd(struct tdm_emul_ctxt *c)
 int emul_op_shiftx(struct tdm_emul_ctxt *c)
 {
 	unsigned int size = emul_opnd(c, 0)->size;
-	u64 flags = c->regs.rflags;
+	u64 flags = c->regs->rflags;
 	u64 v, n;
 	int rc;
 
@@ -213,6 +213,6 @@ int emul_op_shiftx(struct tdm_emul_ctxt *c)
 	n &= size == 8 ? 63 : 31;
 	if (n)
 		v = shifts[c->op->arg](c, v, n, size);
-	c->regs.rflags = flags;
+	c->regs->rflags = flags;
 	return emul_put(c, 0, v);
 }

@@ -11,7 +11,7 @@
 
 static bool is_vex(const struct tdm_emul_ctxt *c)
 {
-	return c->insn.prefixes & TDM_PFX_VEX;
+	return c->insn->prefixes & TDM_PFX_VEX;
 }
 
 /* The alignment check asks for 16 bytes at most. */
@@ -149,7 +149,7 @@ int emul_op_movscalar(struct tdm_emul_ctxt *c)
 		get_vec(c, from, v, 16);
 		return mem_write(c, to, v, size, false);
 	}
-	if (c->insn.nr_opnds == 3) {
+	if (c->insn->nr_opnds == 3) {
 		get_vec(c, from, v, 16);
 		get_vec(c, emul_opnd(c, 2), low, 16);
 	} else {
@@ -168,7 +168,7 @@ int emul_op_movscalar(struct tdm_emul_ctxt *c)
  */
 int emul_op_movhalf(struct tdm_emul_ctxt *c)
 {
-	unsigned int half = c->op->arg, n = c->insn.nr_opnds;
+	unsigned int half = c->op->arg, n = c->insn->nr_opnds;
 	const struct tdm_operand *to = emul_opnd(c, 0);
 	const struct tdm_operand *from = emul_opnd(c, n - 1);
 	u8 *v = c->buf, *src = c->buf + 32;

@@ -31,8 +31,8 @@ int emul_op_push(struct tdm_emul_ctxt *c)
 	if (rc)
 		return rc;
 	if (emul_opnd(c, 0)->kind == TDM_OPND_SEG)
-		return push_seg(c, v, c->insn.opsize);
-	return emul_push(c, v, c->insn.opsize);
+		return push_seg(c, v, c->insn->opsize);
+	return emul_push(c, v, c->insn->opsize);
 }
 
 /*
@@ -42,7 +42,7 @@ int emul_op_push(struct tdm_emul_ctxt *c)
 int emul_op_pop(struct tdm_emul_ctxt *c)
 {
 	const struct tdm_operand *op = emul_opnd(c, 0);
-	unsigned int size = c->insn.opsize;
+	unsigned int size = c->insn->opsize;
 	u64 v;
 	int rc;
 
@@ -65,27 +65,27 @@ int emul_op_pop(struct tdm_emul_ctxt *c)
  */
 int emul_op_pushf(struct tdm_emul_ctxt *c)
 {
-	u64 f = c->regs.rflags & ~(u64)(X86_EFLAGS_VM | X86_EFLAGS_RF);
+	u64 f = c->regs->rflags & ~(u64)(X86_EFLAGS_VM | X86_EFLAGS_RF);
 
 	if (emul_vm86(c) && emul_iopl(c) < 3) {
-		if (!(c->cr4 & X86_CR4_VME) || c->insn.opsize != 2)
+		if (!(c->cr4 & X86_CR4_VME) || c->insn->opsize != 2)
 			return emul_gp(c, 0);
 		f |= X86_EFLAGS_IOPL;
 		f &= ~(u64)X86_EFLAGS_IF;
-		if (c->regs.rflags & X86_EFLAGS_VIF)
+		if (c->regs->rflags & X86_EFLAGS_VIF)
 			f |= X86_EFLAGS_IF;
 	}
-	return emul_push(c, f, c->insn.opsize);
+	return emul_push(c, f, c->insn->opsize);
 }
 
 /* POPF under CR4.VME in virtual-8086 mode with IOPL below 3. */
 static int popf_vme(struct tdm_emul_ctxt *c)
 {
 	u64 mask = EMUL_ARITH_FLAGS | X86_EFLAGS_TF | X86_EFLAGS_DF | X86_EFLAGS_NT;
-	u64 f, old = c->regs.rflags;
+	u64 f, old = c->regs->rflags;
 	int rc;
 
-	if (!(c->cr4 & X86_CR4_VME) || c->insn.opsize != 2)
+	if (!(c->cr4 & X86_CR4_VME) || c->insn->opsize != 2)
 		return emul_gp(c, 0);
 	rc = emul_pop(c, &f, 2);
 	if (rc)
@@ -108,18 +108,18 @@ int emul_op_popf(struct tdm_emul_ctxt *c)
 
 	if (emul_vm86(c) && emul_iopl(c) < 3)
 		return popf_vme(c);
-	rc = emul_pop(c, &f, c->insn.opsize);
+	rc = emul_pop(c, &f, c->insn->opsize);
 	if (rc)
 		return rc;
 	if (cpl == 0)
 		mask |= X86_EFLAGS_IOPL;
 	if (cpl <= emul_iopl(c))
 		mask |= X86_EFLAGS_IF;
-	if (c->insn.opsize == 2)
+	if (c->insn->opsize == 2)
 		mask &= 0xffff;
 	emul_set_flags(c, mask, f);
 	/* VIP and VIF are cleared, but not in virtual-8086 mode. */
-	if (c->insn.opsize != 2 && !emul_vm86(c))
+	if (c->insn->opsize != 2 && !emul_vm86(c))
 		emul_set_flags(c, X86_EFLAGS_VIP | X86_EFLAGS_VIF, 0);
 	return TDM_EMUL_DONE;
 }
@@ -127,13 +127,13 @@ int emul_op_popf(struct tdm_emul_ctxt *c)
 /* PUSHA: the SP pushed is the one before the instruction. */
 int emul_op_pusha(struct tdm_emul_ctxt *c)
 {
-	return emul_push_many(c, c->saved.gpr, 8, c->insn.opsize);
+	return emul_push_many(c, c->saved.gpr, 8, c->insn->opsize);
 }
 
 /* POPA: the SP on the stack is skipped. */
 int emul_op_popa(struct tdm_emul_ctxt *c)
 {
-	unsigned int size = c->insn.opsize;
+	unsigned int size = c->insn->opsize;
 	int reg, rc;
 	u64 v;
 
@@ -154,7 +154,7 @@ int emul_op_popa(struct tdm_emul_ctxt *c)
  */
 int emul_op_enter(struct tdm_emul_ctxt *c)
 {
-	unsigned int size = c->insn.opsize, width = emul_stack_size(c);
+	unsigned int size = c->insn->opsize, width = emul_stack_size(c);
 	unsigned int alloc = (u16)emul_opnd(c, 0)->imm;
 	unsigned int level = emul_opnd(c, 1)->imm & 31, i;
 	u64 frame, lin, v, bp = emul_gpr(c, TDM_RBP, width);
@@ -163,7 +163,7 @@ int emul_op_enter(struct tdm_emul_ctxt *c)
 	rc = emul_push(c, emul_gpr(c, TDM_RBP, size), size);
 	if (rc)
 		return rc;
-	frame = c->regs.gpr[TDM_RSP];
+	frame = c->regs->gpr[TDM_RSP];
 	for (i = 1; i < level; i++) {
 		bp = (bp - size) & emul_mask(width);
 		v = 0;
@@ -198,8 +198,8 @@ int emul_op_leave(struct tdm_emul_ctxt *c)
 	int rc;
 
 	emul_set_gpr(c, TDM_RSP, width, emul_gpr(c, TDM_RBP, width));
-	rc = emul_pop(c, &v, c->insn.opsize);
+	rc = emul_pop(c, &v, c->insn->opsize);
 	if (!rc)
-		emul_set_gpr(c, TDM_RBP, c->insn.opsize, v);
+		emul_set_gpr(c, TDM_RBP, c->insn->opsize, v);
 	return rc;
 }

@@ -28,7 +28,7 @@ static unsigned int block_bytes(struct tdm_emul_ctxt *c, u64 lin,
 /* Would offset arithmetic wrap within the block? Then single steps decide. */
 static bool wraps(const struct tdm_emul_ctxt *c, u64 ea, unsigned int n)
 {
-	return ea + n - 1 > emul_mask(c->insn.addrsize) || ea + n - 1 < ea;
+	return ea + n - 1 > emul_mask(c->insn->addrsize) || ea + n - 1 < ea;
 }
 
 /*
@@ -86,7 +86,7 @@ static int stos_block(struct tdm_emul_ctxt *c, unsigned int size, u64 count,
 		return TDM_EMUL_DONE;
 
 	for (i = 0; i < n; i += size)
-		memcpy(c->buf + i, &c->regs.gpr[TDM_RAX], size);
+		memcpy(c->buf + i, &c->regs->gpr[TDM_RAX], size);
 	if (c->ops->write(c, dlin, c->buf, n, TDM_ACC_WRITE | acc))
 		return TDM_EMUL_DONE;
 	emul_advance(c, TDM_RDI, n);
@@ -177,9 +177,9 @@ struct string_op {
 
 static bool zf_ends(const struct tdm_emul_ctxt *c)
 {
-	bool zf = c->regs.rflags & X86_EFLAGS_ZF;
+	bool zf = c->regs->rflags & X86_EFLAGS_ZF;
 
-	return c->insn.prefixes & TDM_PFX_REPE ? !zf : zf;
+	return c->insn->prefixes & TDM_PFX_REPE ? !zf : zf;
 }
 
 /* One iteration or one block; counts them off RCX and makes them final. */
@@ -200,7 +200,7 @@ static int rep_once(struct tdm_emul_ctxt *c, const struct string_op *op,
 			return rc;
 		done = 1;
 	}
-	emul_set_gpr(c, TDM_RCX, c->insn.addrsize, count - done);
+	emul_set_gpr(c, TDM_RCX, c->insn->addrsize, count - done);
 	emul_checkpoint(c);
 	return TDM_EMUL_DONE;
 }
@@ -208,9 +208,9 @@ static int rep_once(struct tdm_emul_ctxt *c, const struct string_op *op,
 static int string_insn(struct tdm_emul_ctxt *c, const struct string_op *op)
 {
 	unsigned int size = c->op->arg, n;
-	bool stepping = c->regs.rflags & X86_EFLAGS_TF;
+	bool stepping = c->regs->rflags & X86_EFLAGS_TF;
 	bool blocks = op->block && !stepping &&
-		      !(c->regs.rflags & (X86_EFLAGS_DF | X86_EFLAGS_AC));
+		      !(c->regs->rflags & (X86_EFLAGS_DF | X86_EFLAGS_AC));
 	int rc;
 
 	if (!emul_is_rep(c))

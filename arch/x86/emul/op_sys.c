@@ -57,8 +57,8 @@ int emul_op_clts(struct tdm_emul_ctxt *c)
 
 static void put_edx_eax(struct tdm_emul_ctxt *c, u64 v)
 {
-	c->regs.gpr[TDM_RAX] = (u32)v;
-	c->regs.gpr[TDM_RDX] = v >> 32;
+	c->regs->gpr[TDM_RAX] = (u32)v;
+	c->regs->gpr[TDM_RDX] = v >> 32;
 }
 
 static u64 get_edx_eax(const struct tdm_emul_ctxt *c)
@@ -70,7 +70,7 @@ static u64 get_edx_eax(const struct tdm_emul_ctxt *c)
 int emul_op_rdmsr(struct tdm_emul_ctxt *c)
 {
 	u64 v;
-	int rc = c->ops->get_msr(c, c->regs.gpr[TDM_RCX], &v);
+	int rc = c->ops->get_msr(c, c->regs->gpr[TDM_RCX], &v);
 
 	if (!rc)
 		put_edx_eax(c, v);
@@ -80,7 +80,7 @@ int emul_op_rdmsr(struct tdm_emul_ctxt *c)
 /* WRMSR */
 int emul_op_wrmsr(struct tdm_emul_ctxt *c)
 {
-	return c->ops->set_msr(c, c->regs.gpr[TDM_RCX], get_edx_eax(c));
+	return c->ops->set_msr(c, c->regs->gpr[TDM_RCX], get_edx_eax(c));
 }
 
 /* RDTSC, RDTSCP; op->arg: RDTSCP */
@@ -95,7 +95,7 @@ int emul_op_rdtsc(struct tdm_emul_ctxt *c)
 		rc = c->ops->get_msr(c, EMUL_MSR_TSC_AUX, &aux);
 		if (rc)
 			return rc;
-		c->regs.gpr[TDM_RCX] = (u32)aux;
+		c->regs->gpr[TDM_RCX] = (u32)aux;
 	}
 	put_edx_eax(c, c->ops->rdtsc(c));
 	return TDM_EMUL_DONE;
@@ -119,7 +119,7 @@ int emul_op_rdpmc(struct tdm_emul_ctxt *c)
 	if (!c->ops->rdpmc ||
 	    (emul_prot(c) && !(c->cr4 & X86_CR4_PCE) && emul_cpl(c)))
 		return emul_gp(c, 0);
-	rc = c->ops->rdpmc(c, c->regs.gpr[TDM_RCX], &v);
+	rc = c->ops->rdpmc(c, c->regs->gpr[TDM_RCX], &v);
 	if (!rc)
 		put_edx_eax(c, v);
 	return rc;
@@ -128,13 +128,13 @@ int emul_op_rdpmc(struct tdm_emul_ctxt *c)
 /* CPUID */
 int emul_op_cpuid(struct tdm_emul_ctxt *c)
 {
-	u32 a = c->regs.gpr[TDM_RAX], b = 0, cx = c->regs.gpr[TDM_RCX], d = 0;
+	u32 a = c->regs->gpr[TDM_RAX], b = 0, cx = c->regs->gpr[TDM_RCX], d = 0;
 
 	c->ops->cpuid(c, &a, &b, &cx, &d);
-	c->regs.gpr[TDM_RAX] = a;
-	c->regs.gpr[TDM_RBX] = b;
-	c->regs.gpr[TDM_RCX] = cx;
-	c->regs.gpr[TDM_RDX] = d;
+	c->regs->gpr[TDM_RAX] = a;
+	c->regs->gpr[TDM_RBX] = b;
+	c->regs->gpr[TDM_RCX] = cx;
+	c->regs->gpr[TDM_RDX] = d;
 	return TDM_EMUL_DONE;
 }
 
@@ -207,7 +207,7 @@ int emul_op_xgetbv(struct tdm_emul_ctxt *c)
 
 	if (!(c->cr4 & X86_CR4_OSXSAVE))
 		return emul_ud(c);
-	rc = c->ops->get_xcr(c, c->regs.gpr[TDM_RCX], &v);
+	rc = c->ops->get_xcr(c, c->regs->gpr[TDM_RCX], &v);
 	if (!rc)
 		put_edx_eax(c, v);
 	return rc;
@@ -220,7 +220,7 @@ int emul_op_xsetbv(struct tdm_emul_ctxt *c)
 		return emul_ud(c);
 	if (emul_cpl(c))
 		return emul_gp(c, 0);
-	return c->ops->set_xcr(c, c->regs.gpr[TDM_RCX], get_edx_eax(c));
+	return c->ops->set_xcr(c, c->regs->gpr[TDM_RCX], get_edx_eax(c));
 }
 
 /* CLAC, STAC; op->arg: STAC */

@@ -48,7 +48,7 @@ int emul_op_syscall(struct tdm_emul_ctxt *c)
 	if (rc)
 		return rc;
 	if (!emul_lma(c)) {
-		c->regs.gpr[TDM_RCX] = (u32)c->next_rip;
+		c->regs->gpr[TDM_RCX] = (u32)c->next_rip;
 		target = (u32)star;
 		mask = X86_EFLAGS_IF | X86_EFLAGS_VM | X86_EFLAGS_RF;
 	} else {
@@ -58,8 +58,8 @@ int emul_op_syscall(struct tdm_emul_ctxt *c)
 			rc = c->ops->get_msr(c, EMUL_MSR_FMASK, &mask);
 		if (rc)
 			return rc;
-		c->regs.gpr[TDM_RCX] = c->next_rip;
-		c->regs.gpr[TDM_R11] = c->regs.rflags & ~(u64)X86_EFLAGS_RF;
+		c->regs->gpr[TDM_RCX] = c->next_rip;
+		c->regs->gpr[TDM_R11] = c->regs->rflags & ~(u64)X86_EFLAGS_RF;
 		mask |= X86_EFLAGS_RF;
 	}
 	emul_set_flags(c, mask, 0);
@@ -67,15 +67,15 @@ int emul_op_syscall(struct tdm_emul_ctxt *c)
 	flat_stack(c, ((star >> 32) + 8) & 0xfffc);
 	c->next_rip = target;
 	/* A trap is due only if TF survives the mask. */
-	c->no_trap = !(c->regs.rflags & X86_EFLAGS_TF);
+	c->no_trap = !(c->regs->rflags & X86_EFLAGS_TF);
 	return TDM_EMUL_DONE;
 }
 
 /* SYSRET */
 int emul_op_sysret(struct tdm_emul_ctxt *c)
 {
-	bool amd = c->features & TDM_EMUL_F_AMD, to64 = c->insn.opsize == 8;
-	u64 star, rip = c->regs.gpr[TDM_RCX];
+	bool amd = c->features & TDM_EMUL_F_AMD, to64 = c->insn->opsize == 8;
+	u64 star, rip = c->regs->gpr[TDM_RCX];
 	u16 sel;
 	int rc;
 
@@ -91,7 +91,7 @@ int emul_op_sysret(struct tdm_emul_ctxt *c)
 		return rc;
 	sel = star >> 48;
 	if (emul_long64(c))
-		c->regs.rflags = (c->regs.gpr[TDM_R11] & SYSRET_FLAGS) |
+		c->regs->rflags = (c->regs->gpr[TDM_R11] & SYSRET_FLAGS) |
 				 X86_EFLAGS_FIXED;
 	else
 		emul_flag(c, X86_EFLAGS_IF, true);
@@ -123,7 +123,7 @@ int emul_op_sysenter(struct tdm_emul_ctxt *c)
 	emul_set_flags(c, X86_EFLAGS_VM | X86_EFLAGS_IF, 0);
 	flat_code(c, cs & 0xfffc, emul_lma(c));
 	flat_stack(c, (cs & 0xfffc) + 8);
-	c->regs.gpr[TDM_RSP] = emul_lma(c) ? sp : (u32)sp;
+	c->regs->gpr[TDM_RSP] = emul_lma(c) ? sp : (u32)sp;
 	c->next_rip = emul_lma(c) ? ip : (u32)ip;
 	return TDM_EMUL_DONE;
 }
@@ -131,8 +131,8 @@ int emul_op_sysenter(struct tdm_emul_ctxt *c)
 /* SYSEXIT */
 int emul_op_sysexit(struct tdm_emul_ctxt *c)
 {
-	u64 cs, rip = c->regs.gpr[TDM_RDX], rsp = c->regs.gpr[TDM_RCX];
-	bool to64 = c->insn.opsize == 8;
+	u64 cs, rip = c->regs->gpr[TDM_RDX], rsp = c->regs->gpr[TDM_RCX];
+	bool to64 = c->insn->opsize == 8;
 	int rc;
 
 	if (emul_lma(c) && (c->features & TDM_EMUL_F_AMD))
@@ -149,7 +149,7 @@ int emul_op_sysexit(struct tdm_emul_ctxt *c)
 	cs = (cs & 0xfffc) + (to64 ? 32 : 16);
 	flat_code(c, cs | 3, to64);
 	flat_stack(c, (cs + 8) | 3);
-	c->regs.gpr[TDM_RSP] = to64 ? rsp : (u32)rsp;
+	c->regs->gpr[TDM_RSP] = to64 ? rsp : (u32)rsp;
 	c->next_rip = to64 ? rip : (u32)rip;
 	return TDM_EMUL_DONE;
 }

@@ -19,7 +19,7 @@
  */
 u64 emul_gpr(const struct tdm_emul_ctxt *c, unsigned int reg, unsigned int size)
 {
-	return c->regs.gpr[reg] & emul_mask(size);
+	return c->regs->gpr[reg] & emul_mask(size);
 }
 
 /**
@@ -35,9 +35,9 @@ void emul_set_gpr(struct tdm_emul_ctxt *c, unsigned int reg, unsigned int size,
 	u64 mask = emul_mask(size);
 
 	if (size == 4)
-		c->regs.gpr[reg] = (u32)val;
+		c->regs->gpr[reg] = (u32)val;
 	else
-		c->regs.gpr[reg] = (c->regs.gpr[reg] & ~mask) | (val & mask);
+		c->regs->gpr[reg] = (c->regs->gpr[reg] & ~mask) | (val & mask);
 }
 
 /**
@@ -52,12 +52,12 @@ u64 emul_ea(const struct tdm_emul_ctxt *c, const struct tdm_operand *op)
 	u64 ea = op->imm;
 
 	if (op->base == TDM_REG_RIP)
-		ea += c->regs.rip + c->insn.len;
+		ea += c->regs->rip + c->insn->len;
 	else if (op->base != TDM_REG_NONE)
-		ea += c->regs.gpr[op->base];
+		ea += c->regs->gpr[op->base];
 	if (op->index != TDM_REG_NONE)
-		ea += c->regs.gpr[op->index] * op->scale;
-	return ea & emul_mask(c->insn.addrsize);
+		ea += c->regs->gpr[op->index] * op->scale;
+	return ea & emul_mask(c->insn->addrsize);
 }
 
 /**
@@ -84,8 +84,8 @@ int emul_mem_linear(struct tdm_emul_ctxt *c, const struct tdm_operand *op,
  */
 unsigned int emul_string_seg(const struct tdm_emul_ctxt *c)
 {
-	return c->insn.seg_override == TDM_REG_NONE ? TDM_SEG_DS :
-						      c->insn.seg_override;
+	return c->insn->seg_override == TDM_REG_NONE ? TDM_SEG_DS :
+						      c->insn->seg_override;
 }
 
 /**
@@ -97,9 +97,9 @@ unsigned int emul_string_seg(const struct tdm_emul_ctxt *c)
 void emul_advance(struct tdm_emul_ctxt *c, unsigned int reg, unsigned int bytes)
 {
 	u64 old = emul_addr_reg(c, reg);
-	bool down = c->regs.rflags & X86_EFLAGS_DF;
+	bool down = c->regs->rflags & X86_EFLAGS_DF;
 
-	emul_set_gpr(c, reg, c->insn.addrsize, down ? old - bytes : old + bytes);
+	emul_set_gpr(c, reg, c->insn->addrsize, down ? old - bytes : old + bytes);
 }
 
 static int get_mem(struct tdm_emul_ctxt *c, const struct tdm_operand *op, u64 *val)
@@ -142,7 +142,7 @@ int emul_get(struct tdm_emul_ctxt *c, unsigned int i, u64 *val)
 		*val = emul_gpr(c, op->reg, op->size);
 		return TDM_EMUL_DONE;
 	case TDM_OPND_GPR_HIGH:
-		*val = (c->regs.gpr[op->reg] >> 8) & 0xff;
+		*val = (c->regs->gpr[op->reg] >> 8) & 0xff;
 		return TDM_EMUL_DONE;
 	case TDM_OPND_IMM:
 	case TDM_OPND_REL:
@@ -173,7 +173,7 @@ static int put_mem(struct tdm_emul_ctxt *c, const struct tdm_operand *op, u64 va
 			rc = emul_check_align(c, c->mem_lin, op->size);
 		if (rc)
 			return rc;
-	} else if (c->insn.prefixes & TDM_PFX_LOCK) {
+	} else if (c->insn->prefixes & TDM_PFX_LOCK) {
 		return emul_cmpxchg_lin(c, c->mem_lin, c->mem_old, &val, op->size);
 	}
 	return emul_write_lin(c, c->mem_lin, &val, op->size, acc);
@@ -196,7 +196,7 @@ int emul_put(struct tdm_emul_ctxt *c, unsigned int i, u64 val)
 		emul_set_gpr(c, op->reg, op->size, val);
 		return TDM_EMUL_DONE;
 	case TDM_OPND_GPR_HIGH:
-		c->regs.gpr[op->reg] = (c->regs.gpr[op->reg] & ~0xff00ull) |
+		c->regs->gpr[op->reg] = (c->regs->gpr[op->reg] & ~0xff00ull) |
 				       (val & 0xff) << 8;
 		return TDM_EMUL_DONE;
 	case TDM_OPND_MEM:

@@ -3,26 +3,10 @@
  * Segmentation: from segment and offset to a linear address, with the checks
  * of SDM vol. 3, 5.3 to 5.5 and, in 64-bit mode, the canonical check.
  *
- * Segment registers are fetched from the caller once per step and kept in the
- * context; changed ones are stored at commit (emul.c).
+ * Segment registers are read where the caller has them; changed ones are kept in
+ * the context and stored at commit (emul.c).
  */
 #include "internal.h"
-
-/**
- * emul_seg() - a segment register with its hidden part
- * @c: context
- * @seg: which
- *
- * Return: the cached copy, valid until the end of the step.
- */
-struct tdm_segment *emul_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg)
-{
-	if (!(c->seg_valid & (1u << seg))) {
-		c->ops->get_segment(c, seg, &c->seg[seg]);
-		c->seg_valid |= 1u << seg;
-	}
-	return &c->seg[seg];
-}
 
 /**
  * emul_store_seg() - change a segment register, at commit
@@ -34,29 +18,7 @@ void emul_store_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg,
 		    const struct tdm_segment *s)
 {
 	c->seg[seg] = *s;
-	c->seg_valid |= 1u << seg;
 	c->seg_dirty |= 1u << seg;
-}
-
-/**
- * emul_cpl() - current privilege level at the start of the instruction
- * @c: context
- *
- * Return: 0 to 3.
- */
-unsigned int emul_cpl(struct tdm_emul_ctxt *c)
-{
-	if (!c->cpl_valid) {
-		if (!emul_prot(c))
-			c->cpl = 0;
-		else if (c->regs.rflags & X86_EFLAGS_VM)
-			c->cpl = 3;
-		else
-			c->cpl = (emul_seg(c, TDM_SEG_SS)->ar & TDM_AR_DPL) >>
-				 TDM_AR_DPL_SHIFT;
-		c->cpl_valid = true;
-	}
-	return c->cpl;
 }
 
 /**
@@ -122,7 +84,7 @@ static int linear64(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
 int emul_check_align(struct tdm_emul_ctxt *c, u64 lin, unsigned int size)
 {
 	if (likely(!(lin & (size - 1))) || !(c->cr0 & X86_CR0_AM) ||
-	    !(c->regs.rflags & X86_EFLAGS_AC) || emul_cpl(c) != 3)
+	    !(c->regs->rflags & X86_EFLAGS_AC) || emul_cpl(c) != 3)
 		return TDM_EMUL_DONE;
 	return emul_exc_err(c, EMUL_AC, 0);
 }

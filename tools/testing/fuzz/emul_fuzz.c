@@ -70,10 +70,10 @@ static void fail(const char *what)
 	print_journal(&a);
 	print_journal(&b);
 
-	fprintf(stderr, "emul_fuzz: %s: mode %d", what, a.c.insn.mode);
-	for (i = 0; i < a.c.insn.len; i++)
-		fprintf(stderr, " %02x", a.c.insn.bytes[i]);
-	fprintf(stderr, " (%s)\n", tdm_insn_name(&a.c.insn));
+	fprintf(stderr, "emul_fuzz: %s: mode %d", what, a.c.insn->mode);
+	for (i = 0; i < a.c.insn->len; i++)
+		fprintf(stderr, " %02x", a.c.insn->bytes[i]);
+	fprintf(stderr, " (%s)\n", tdm_insn_name(a.c.insn));
 	abort();
 }
 
@@ -119,16 +119,16 @@ static void setup(struct guest *g, u8 *ram, bool exit_io)
 		g->c.efer = 0xd01;	/* compatibility mode */
 	g->c.cr0 |= in.shape[5] & 0x2e ? X86_CR0_AM : 0;
 	g->c.features = in.features;
-	memcpy(g->c.regs.gpr, in.regs, sizeof(in.regs));
+	memcpy(g->regs.gpr, in.regs, sizeof(in.regs));
 	for (i = 0; i < TDM_NR_GPRS; i++)
 		if (in.regs[i] & 1)
-			g->c.regs.gpr[i] = in.regs[i] >> 8 & 0xffff;
-	g->c.regs.rflags = (in.rflags & 0x3f7fd5) | 2;
+			g->regs.gpr[i] = in.regs[i] >> 8 & 0xffff;
+	g->regs.rflags = (in.rflags & 0x3f7fd5) | 2;
 	if (mode < 2)
-		g->c.regs.rflags &= ~(u64)X86_EFLAGS_VM;
+		g->regs.rflags &= ~(u64)X86_EFLAGS_VM;
 	if (mode == 4)
-		g->c.regs.rflags &= ~(u64)X86_EFLAGS_VM;
-	g->c.regs.rip = 0x1000;
+		g->regs.rflags &= ~(u64)X86_EFLAGS_VM;
+	g->regs.rip = 0x1000;
 	g->c.int_shadow = in.shape[6] & 3;
 	g->star = 0x0013000800001100ull;
 	g->lstar = 0x1100;
@@ -164,7 +164,7 @@ static void compare(int rc_a, int rc_b)
 {
 	if (rc_a != rc_b)
 		fail("results differ");
-	if (!same_regs(&a.c.regs, &b.c.regs))
+	if (!same_regs(&a.regs, &b.regs))
 		fail("registers differ");
 	if (memcmp(a.seg, b.seg, sizeof(a.seg)))
 		fail("segments differ");
@@ -184,12 +184,12 @@ static void check_untouched(const struct tdm_regs *before,
 			    const struct tdm_segment *segs)
 {
 	static const u8 strings[] = { TDM_RCX, TDM_RSI, TDM_RDI, TDM_RAX };
-	struct tdm_regs now = a.c.regs;
+	struct tdm_regs now = a.regs;
 	unsigned int i;
 
 	if (memcmp(segs, a.seg, sizeof(a.seg)))
 		fail("segments changed");
-	if (a.c.insn.prefixes & (TDM_PFX_REPE | TDM_PFX_REPNE)) {
+	if (a.c.insn->prefixes & (TDM_PFX_REPE | TDM_PFX_REPNE)) {
 		for (i = 0; i < ARRAY_SIZE(strings); i++)
 			now.gpr[strings[i]] = before->gpr[strings[i]];
 		now.rflags ^= (now.rflags ^ before->rflags) & 0x8d5;
@@ -232,7 +232,7 @@ static void one_input(void)
 	if (in.event[7] & 1)
 		deliver();
 	for (i = 0; i < STEPS; i++) {
-		before = a.c.regs;
+		before = a.regs;
 		memcpy(segs, a.seg, sizeof(segs));
 		a.nr_journal = b.nr_journal = 0;
 		rc_a = guest_step(&a);

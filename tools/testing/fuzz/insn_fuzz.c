@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 static struct tdm_insn insn;
+static struct tdm_insn_work work;
 
 static void fail(const char *what, const u8 *code, size_t len, unsigned int mode)
 {
@@ -89,7 +90,7 @@ static void one_input(const u8 *code, size_t len)
 		len = TDM_INSN_MAX_LEN;
 	for (mode = 0; mode < TDM_NR_MODES; mode++) {
 		for (amd = 0; amd <= TDM_DECODE_AMD; amd += TDM_DECODE_AMD) {
-			rc = tdm_insn_decode(&insn, code, len, mode | amd);
+			rc = tdm_insn_decode(&insn, &work, code, len, mode | amd);
 			if (rc && rc != -EINVAL && rc != -E2BIG)
 				fail("return value", code, len, mode | amd);
 			if (!rc && bad_insn(len))

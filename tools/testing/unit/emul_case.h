@@ -38,9 +38,9 @@ static bool case_ok;
 	}								\
 } while (0)
 
-#define GPR(reg)	(g.c.regs.gpr[TDM_ ## reg])
-#define FLAGS		(g.c.regs.rflags)
-#define RIP		(g.c.regs.rip)
+#define GPR(reg)	(g.regs.gpr[TDM_ ## reg])
+#define FLAGS		(g.regs.rflags)
+#define RIP		(g.regs.rip)
 
 /* Put code at CODE and point RIP (with CS base 0) at it. */
 #define CODE_AT(...) do {						\

@@ -27,6 +27,7 @@ struct coverage {
 };
 
 static struct tdm_insn insn;
+static struct tdm_insn_work work;
 static struct coverage ext[ZYDIS_ISA_EXT_MAX_VALUE + 1];
 static enum { UNSEEN, EMULATED, LEFT_OUT }
 	seen[ZYDIS_ISA_EXT_MAX_VALUE + 1][ZYDIS_MNEMONIC_MAX_VALUE + 1];
@@ -38,9 +39,9 @@ static void look_at(const u8 *code)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(modes); i++) {
-		if (tdm_insn_decode(&insn, code, 15, modes[i]))
+		if (tdm_insn_decode(&insn, &work, code, 15, modes[i]))
 			continue;
-		zi = &tdm_insn_raw(&insn)->zi;
+		zi = &tdm_insn_raw(&work)->zi;
 		if (seen[zi->meta.isa_ext][zi->mnemonic])
 			continue;
 		seen[zi->meta.isa_ext][zi->mnemonic] =

@@ -146,10 +146,9 @@ static int op_pio(struct tdm_emul_ctxt *c, struct tdm_emul_io *io)
 	return TDM_EMUL_DONE;
 }
 
-static void op_get_segment(struct tdm_emul_ctxt *c, enum tdm_seg seg,
-			   struct tdm_segment *s)
+static void op_need_segment(struct tdm_emul_ctxt *c, enum tdm_seg seg)
 {
-	*s = of(c)->seg[seg];
+	c->segs_ready |= 1u << seg;
 }
 
 static void op_set_segment(struct tdm_emul_ctxt *c, enum tdm_seg seg,
@@ -336,7 +335,7 @@ static const struct tdm_emul_ops guest_ops = {
 	.cmpxchg = op_cmpxchg,
 	.mmio = op_mmio,
 	.pio = op_pio,
-	.get_segment = op_get_segment,
+	.need_segment = op_need_segment,
 	.set_segment = op_set_segment,
 	.get_table = op_get_table,
 	.set_table = op_set_table,
@@ -369,9 +368,9 @@ static const struct tdm_emul_ops guest_ops = {
 void guest_init(struct guest *g)
 {
 	memset(g, 0, offsetof(struct guest, journal));
-	tdm_emul_init(&g->c, &guest_ops, g);
+	tdm_emul_init(&g->c, &guest_ops, g, &g->regs, g->seg);
 	g->c.features = ~0ull & ~TDM_EMUL_F_AMD;
-	g->c.regs.rflags = 2;
+	g->regs.rflags = 2;
 }
 
 /**

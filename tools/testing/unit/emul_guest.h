@@ -29,6 +29,7 @@ struct region {
 /**
  * struct guest - state behind the ops
  * @c: the emulator's context
+ * @regs: general registers
  * @exit_io: device accesses go to "userspace"; else the ops do them
  * @next_data: what the next device read gives; counts up
  * @steps: emulator calls guest_step() needed for the last instruction
@@ -36,6 +37,7 @@ struct region {
  */
 struct guest {
 	struct tdm_emul_ctxt c;
+	struct tdm_regs regs;
 	bool exit_io;
 	u64 next_data;
 	unsigned int steps;

@@ -7,10 +7,11 @@
 #include "emul_case.h"
 
 static struct tdm_insn insn;
+static struct tdm_insn_work work;
 
 #define DECODE(mode, ...) ({						\
 	static const u8 code_[] = { __VA_ARGS__ };			\
-	tdm_insn_decode(&insn, code_, sizeof(code_), mode);		\
+	tdm_insn_decode(&insn, &work, code_, sizeof(code_), mode);		\
 })
 
 static const struct tdm_operand *op(unsigned int i)
@@ -22,7 +23,7 @@ static void errors(void)
 {
 	/* Too few bytes is not too long, and neither is undefined. */
 	CHECK_EQ(DECODE(TDM_MODE_LONG64, 0x48, 0x8b), -E2BIG);
-	CHECK_EQ(tdm_insn_decode(&insn, (const u8 *)"", 0, TDM_MODE_LONG64), -E2BIG);
+	CHECK_EQ(tdm_insn_decode(&insn, &work, (const u8 *)"", 0, TDM_MODE_LONG64), -E2BIG);
 	CHECK_EQ(DECODE(TDM_MODE_LONG64, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
 			0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x90), -E2BIG);
 	CHECK_EQ(DECODE(TDM_MODE_LONG64, 0x06), -EINVAL);	/* push es */
@@ -35,7 +36,7 @@ static void errors(void)
 		u8 *exact = malloc(n);
 
 		memcpy(exact, code, n);
-		CHECK_EQ(tdm_insn_decode(&insn, exact, n, TDM_MODE_LONG64), -E2BIG);
+		CHECK_EQ(tdm_insn_decode(&insn, &work, exact, n, TDM_MODE_LONG64), -E2BIG);
 		free(exact);
 	}
 }
@@ -116,7 +117,7 @@ static void corrections(void)
 	CHECK_EQ(op(1)->base, TDM_REG_NONE);
 	CHECK_EQ(op(1)->index, TDM_RAX);
 	CHECK_EQ(op(1)->imm, 0x04030201);
-	CHECK_EQ(tdm_insn_raw(&insn)->zo[1].mem.base, ZYDIS_REGISTER_NONE);
+	CHECK_EQ(tdm_insn_raw(&work)->zo[1].mem.base, ZYDIS_REGISTER_NONE);
 	/* with a displacement of 8 bits there is one: r13d */
 	CHECK_EQ(DECODE(TDM_MODE_LONG64, 0x67, 0x41, 0x8b, 0x44, 0x85, 1), 0);
 	CHECK_EQ(op(1)->base, TDM_R13);

@@ -41,6 +41,7 @@ static u64 rng_state = 1;
 static struct test_case t;
 static struct guest g;
 static struct tdm_insn insn;
+static struct tdm_insn_work work;
 static u8 emul_mem[NATIVE_DATA_LEN], emul_code[NATIVE_CODE_LEN];
 static u32 done[ZYDIS_MNEMONIC_MAX_VALUE + 1];
 static u32 undefined_differs[ZYDIS_MNEMONIC_MAX_VALUE + 1];
@@ -191,7 +192,7 @@ static bool testable(const struct tdm_emul_op *op)
 			return false;
 	if (op->fn == emul_op_jmp || op->fn == emul_op_call ||
 	    op->fn == emul_op_ret) {
-		g.c.insn = insn;
+		g.c.insn = &insn;
 		if (emul_is_far(&g.c))
 			return false;
 	}
@@ -252,7 +253,7 @@ static void fill_state(void)
 /* Write an absolute or RIP-relative displacement into the code. */
 static bool patch_disp(const struct tdm_operand *op, u64 target)
 {
-	const struct tdm_insn_raw *raw = tdm_insn_raw(&insn);
+	const struct tdm_insn_raw *raw = tdm_insn_raw(&work);
 	s64 disp = target;
 
 	if (!raw->zi.raw.disp.size)
@@ -291,9 +292,9 @@ static bool aimed_well(const struct tdm_operand *op)
 {
 	u64 base = t.mode == NATIVE_16 ? NATIVE_DATA : 0, ea;
 
-	g.c.regs = t.in.regs;
-	g.c.insn = insn;
-	g.c.regs.rip = t.rip;
+	g.regs = t.in.regs;
+	g.c.insn = &insn;
+	g.regs.rip = t.rip;
 	ea = emul_ea(&g.c, op);
 	if (t.mode == NATIVE_16)
 		return ea < 0x10000;
@@ -322,7 +323,7 @@ static bool place_operands(void)
 			for (j = 0; j < 8; j++)
 				t.in.regs.gpr[j] = (u32)t.in.regs.gpr[j];
 		/* The displacement may have been patched. */
-		if (tdm_insn_decode(&insn, t.code, t.len, insn.mode | vendor()))
+		if (tdm_insn_decode(&insn, &work, t.code, t.len, insn.mode | vendor()))
 			return false;
 		/* Bit strings reach far: keep their offset small. */
 		if (i == 0 && insn.nr_opnds > 1 && insn.opnd[1].kind == TDM_OPND_GPR &&
@@ -362,7 +363,7 @@ static bool make_case(void)
 		t.mode = rnd() % NATIVE_MODES;
 	while (!native_has(t.mode));
 	make_code();
-	if (tdm_insn_decode(&insn, t.code, 15, modes[t.mode] | vendor()))
+	if (tdm_insn_decode(&insn, &work, t.code, 15, modes[t.mode] | vendor()))
 		return false;
 	op = emul_lookup(&insn);
 	if (!op || !testable(op))
@@ -418,8 +419,8 @@ static void setup_guest(void)
 	memcpy(emul_mem, t.mem, sizeof(t.mem));
 	put_code(emul_code);
 	memcpy(g.vec, t.in.vec, sizeof(g.vec));
-	g.c.regs = t.in.regs;
-	g.c.regs.rflags |= X86_EFLAGS_TF;
+	g.regs = t.in.regs;
+	g.regs.rflags |= X86_EFLAGS_TF;
 }
 
 static void print_case(const char *what)
@@ -443,7 +444,7 @@ static bool same_state(const struct native_state *n, u64 undefined)
 		"r9", "r10", "r11", "r12", "r13", "r14", "r15",
 	};
 	unsigned int i, nr = t.mode == NATIVE_64 ? 16 : 8;
-	u64 diff = n->regs.rflags ^ g.c.regs.rflags;
+	u64 diff = n->regs.rflags ^ g.regs.rflags;
 	bool ok = true;
 
 	/* RF in the frame of a fault is up to who delivers it. */
@@ -451,20 +452,20 @@ static bool same_state(const struct native_state *n, u64 undefined)
 		diff &= ~(u64)X86_EFLAGS_RF;
 
 	for (i = 0; i < nr; i++) {
-		if (n->regs.gpr[i] == g.c.regs.gpr[i])
+		if (n->regs.gpr[i] == g.regs.gpr[i])
 			continue;
 		printf("# %s: in %llx cpu %llx emulator %llx\n", names[i],
-		       t.in.regs.gpr[i], n->regs.gpr[i], g.c.regs.gpr[i]);
+		       t.in.regs.gpr[i], n->regs.gpr[i], g.regs.gpr[i]);
 		ok = false;
 	}
-	if (n->regs.rip != g.c.regs.rip) {
+	if (n->regs.rip != g.regs.rip) {
 		printf("# rip: cpu %llx emulator %llx\n", n->regs.rip,
-		       g.c.regs.rip);
+		       g.regs.rip);
 		ok = false;
 	}
 	if (diff & ~undefined) {
 		printf("# flags: in %llx cpu %llx emulator %llx undefined %llx\n",
-		       t.in.regs.rflags, n->regs.rflags, g.c.regs.rflags, undefined);
+		       t.in.regs.rflags, n->regs.rflags, g.regs.rflags, undefined);
 		ok = false;
 	} else if (diff) {
 		undefined_differs[insn.mnemonic]++;
@@ -520,7 +521,7 @@ static bool partial_on_fault(void)
 
 static bool run_case(void)
 {
-	const struct tdm_insn_raw *raw = tdm_insn_raw(&insn);
+	const struct tdm_insn_raw *raw = tdm_insn_raw(&work);
 	struct native_state n = t.in;
 	u64 undefined = raw->zi.cpu_flags ? raw->zi.cpu_flags->undefined : 0;
 	bool ok;

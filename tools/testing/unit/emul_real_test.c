@@ -304,7 +304,7 @@ static void decimal_and_odd(void)
 	GPR(RAX) = 0x1234;
 	CHECK_EQ(RUN(0xd9, 0xc0), TDM_EMUL_UNHANDLED);
 	CHECK_EQ(RIP, CODE);
-	CHECK_EQ(g.c.insn.len, 2);
+	CHECK_EQ(g.c.insn->len, 2);
 }
 
 static const struct emul_case cases[] = {

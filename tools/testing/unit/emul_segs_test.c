@@ -339,8 +339,8 @@ static void setup_guest(void)
 	load_segment(TDM_SEG_GS, 0);
 	memcpy(emul_mem, mem, sizeof(mem));
 	put_code(emul_code);
-	g.c.regs = in.regs;
-	g.c.regs.rflags |= X86_EFLAGS_TF;
+	g.regs = in.regs;
+	g.regs.rflags |= X86_EFLAGS_TF;
 }
 
 static bool check(const char *what, u64 cpu, u64 emul)
@@ -376,10 +376,10 @@ static bool same(const struct native_state *n, int rc)
 		if (i != TDM_SEG_FS)
 			ok &= check(names[i], n->sel[i], visible(g.seg[i].selector));
 	for (i = 0; i < 8; i++)
-		ok &= check("register", n->regs.gpr[i], g.c.regs.gpr[i]);
-	ok &= check("rip", n->regs.rip, g.c.regs.rip);
+		ok &= check("register", n->regs.gpr[i], g.regs.gpr[i]);
+	ok &= check("rip", n->regs.rip, g.regs.rip);
 	/* RF in the frame of a fault is up to who delivers it. */
-	ok &= check("flags", n->regs.rflags & ~rf, g.c.regs.rflags & ~rf);
+	ok &= check("flags", n->regs.rflags & ~rf, g.regs.rflags & ~rf);
 	/* What is pushed before a fault lies beyond the stack: nobody's business. */
 	if (n->trapno == 1)
 		ok &= check("memory", 0, memcmp((void *)NATIVE_DATA, emul_mem,
