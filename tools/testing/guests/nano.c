@@ -1,101 +1,434 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * nano.c - the cost of single operations, in TSC ticks an iteration. In a
- * lab's counting mode a tick is an instruction.
+ * nano.c - the cost of single operations, for tools/bench.
  *
- * Prints "# nano NAME TICKS", to be compared between machines, monitors and
- * commits, never with expectations here. The loop's own few instructions are
- * in the figure.
+ * Prints "# nano NAME TICKS N KIND": TSC ticks of N operations; in a lab's
+ * counting mode a tick is an instruction. KIND says what of it is overhead:
+ * that of "empty" an operation (loop) or that of "empty_timed" (timed).
+ * Figures are to be compared between machines, monitors and commits, never
+ * with expectations here. "op=NAME,NAME" on the command line selects.
+ *
+ * Each operation also lies between two markers for the lab's Bochs
+ * (tools/lab/emulator/hooks.cc), which counts events; elsewhere they are no-ops.
  */
 #include "irq.h"
 
 const char guest_name[] = "nano";
 
+enum {
+	MARK_BEGIN = 0x7a6d0001,
+	MARK_END = 0x7a6d0002,
+	MARK_PAUSE = 0x7a6d0005,
+	MARK_RESUME = 0x7a6d0006,
+};
+
 #define VEC 0x51
-#define LOOPS 2000
+#define WARM 4
+/* PTEs changed in one go. */
+#define BATCH 64
+#define PTES 512
 
-static u8 *pages;
+extern u32 mb_info;
 
-#define NANO(name, n, what) do {					\
-	u64 _start, _i;							\
+static u64 ticks;
+
+static inline void mark(u64 which)
+{
+	asm volatile("prefetcht2 (%0)" : : "r"(which) : "memory");
+}
+
+/* N times WHAT, with a loop of two instructions. */
+#define LOOP(n, what) do {						\
+	u64 _i;								\
 									\
-	for (_i = 0; _i < 4; _i++)					\
+	for (_i = WARM; _i; _i--)					\
 		what;							\
-	_start = rdtsc();						\
-	for (_i = 0; _i < (n); _i++)					\
+	mark(MARK_BEGIN);						\
+	ticks = rdtsc();						\
+	for (_i = (n); _i; _i--)					\
 		what;							\
-	_start = rdtsc() - _start;					\
-	info("nano %s %lu", name, _start / (n));			\
+	ticks = rdtsc() - ticks;					\
+	mark(MARK_END);							\
 } while (0)
 
-static void write_byte(u64 a)
+/* N times BEFORE and then WHAT, of which only WHAT counts. */
+#define TIMED(n, before, what) do {					\
+	u64 _i, _start;							\
+									\
+	for (_i = WARM; _i; _i--) {					\
+		before;							\
+		what;							\
+	}								\
+	mark(MARK_BEGIN);						\
+	mark(MARK_PAUSE);						\
+	ticks = 0;							\
+	for (_i = (n); _i; _i--) {					\
+		before;							\
+		mark(MARK_RESUME);					\
+		_start = rdtsc();					\
+		what;							\
+		ticks += rdtsc() - _start;				\
+		mark(MARK_PAUSE);					\
+	}								\
+	mark(MARK_END);							\
+} while (0)
+
+/* An operation of KIND whose body is MACRO's arguments. */
+#define LOOP_OP(name, what) \
+	static void op_##name(u64 n) { LOOP(n, what); }
+#define TIMED_OP(name, before, what) \
+	static void op_##name(u64 n) { TIMED(n, before, what); }
+
+/*
+ * Handlers as short as can be: the cost of an exception, not of a handler.
+ * The faulting instructions are of the lengths skipped here.
+ */
+extern char nano_pf_skip[], nano_pf_fix[], nano_de_skip[], nano_syscall[], nano_ret[];
+asm(".text\n"
+    "nano_pf_skip:	add $8, %rsp\n	addq $2, (%rsp)\n	iretq\n"
+    "nano_pf_fix:	add $8, %rsp\n	orq $1, (%rbx)\n	iretq\n"
+    "nano_de_skip:	addq $2, (%rsp)\n	iretq\n"
+    "nano_syscall:	sysretq\n"
+    "nano_ret:		ret\n");
+
+static void gate(int vec, const char *handler)
 {
-	*(volatile u8 *)a = 1;
+	set_idt(vec, (u64)handler, SEL_K64, DESC_INT, 0);
 }
 
-static bool make_present(struct frame *f)
+static u64 w, pool, cr3, efer, pat;
+
+static inline void touch(u64 a)
 {
-	window_pt[0] |= PT_P;
-	return true;
+	asm volatile("mov %%al, (%0)" : : "r"(a) : "memory");
 }
 
-static u64 touched;
+static inline void set_pte(u64 *pte, u64 value)
+{
+	*(volatile u64 *)pte = value;
+}
+
+static void flush(void)
+{
+	write_cr3(cr3);
+}
+
+/* A page table of its own, for 2 MiB at the address returned. */
+static u64 new_table(u64 **pt)
+{
+	static u32 used;
+
+	*pt = alloc_pages(1);
+	used++;
+	boot_pd2[used] = (u64)*pt | PT_P | PT_W | PT_U;
+	return WINDOW + used * PTES * PAGE_SIZE;
+}
+
+/* Instructions by themselves. */
+LOOP_OP(empty, barrier())
+TIMED_OP(empty_timed, barrier(), barrier())
+LOOP_OP(cpuid, cpuid(0, 0))
+LOOP_OP(cli, cli())
+LOOP_OP(sti_cli, asm volatile("sti; cli"))
+LOOP_OP(pushf_popf, asm volatile("pushfq; popfq" : : : "memory", "cc"))
+LOOP_OP(cr8wr, write_cr8(0))
+LOOP_OP(swapgs, asm volatile("swapgs"))
+LOOP_OP(callret, asm volatile("call nano_ret"))
+LOOP_OP(indirect_call, asm volatile("call *%0" : : "r"(nano_ret)))
+LOOP_OP(in, inb(0x80))
+LOOP_OP(out, outb(0x80, 0))
+LOOP_OP(in_pic, inb(0x21))
+LOOP_OP(out_pic, outb(0x21, 0xff))
+LOOP_OP(in_pit, inb(0x40))
+LOOP_OP(rdtsc, asm volatile("rdtsc" : : : "rax", "rdx"))
+LOOP_OP(rdmsr_efer, rdmsr(MSR_EFER))
+LOOP_OP(wrmsr_efer, wrmsr(MSR_EFER, efer))
+LOOP_OP(rdmsr_apic_base, rdmsr(MSR_APIC_BASE))
+LOOP_OP(wrmsr_pat, wrmsr(MSR_PAT, pat))
+LOOP_OP(wrmsr_lstar, wrmsr(MSR_LSTAR, 0))
+LOOP_OP(wrmsr_fs_base, wrmsr(MSR_FS_BASE, 0))
+LOOP_OP(cr0_write, write_cr0(CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_PE))
+LOOP_OP(clts, asm volatile("clts"))
+
+/* Ring 3 calls ring 0 and is back. */
+static void op_syscall(u64 n)
+{
+	struct exec x;
+	struct snip s = SNIP("prefetcht2 (%rbx)\n"
+			     "rdtsc\n shl $32, %rdx\n or %rdx, %rax\n"
+			     "mov %rax, %r12\n",
+			     "1: syscall\n dec %r8\n jnz 1b\n",
+			     "rdtsc\n shl $32, %rdx\n or %rdx, %rax\n"
+			     "prefetcht2 (%rbp)\n");
+
+	wrmsr(MSR_EFER, efer | EFER_SCE);
+	wrmsr(MSR_STAR, (u64)(SEL_U32) << 48 | (u64)SEL_K64 << 32);
+	wrmsr(MSR_LSTAR, (u64)nano_syscall);
+	wrmsr(MSR_SFMASK, 0);
+	exec_user(&x, &s);
+	x.r8 = n;
+	x.rbx = MARK_BEGIN;
+	x.rbp = MARK_END;
+	exec64(&x);
+	ticks = x.rax - x.r12;
+	if (x.vec != VEC_DONE)
+		show_exc(false, "syscall", &x, &s);
+	wrmsr(MSR_EFER, efer);
+}
+
+static void op_divzero(u64 n)
+{
+	gate(EXC_DE, nano_de_skip);
+	LOOP(n, asm volatile("div %%ecx" : : "a"(1), "c"(0), "d"(0)));
+	set_idt_default(EXC_DE);
+}
+
+/* Interrupts and the local APIC. */
+LOOP_OP(apic_read, apic_read(APIC_TPR))
+LOOP_OP(apic_write_tpr, apic_write(APIC_TPR, 0))
+LOOP_OP(interrupt, ({ apic_icr(0, ICR_SELF | VEC); sti_nop_cli(); }))
+
+static void op_wrmsr_tsc_deadline(u64 n)
+{
+	if (!HAS_TSC_DEADLINE)
+		return;
+	apic_write(APIC_LVT_TIMER, LVT_DEADLINE | VEC);
+	LOOP(n, wrmsr(MSR_TSC_DEADLINE, rdtsc() + (1ul << 40)));
+	wrmsr(MSR_TSC_DEADLINE, 0);
+	apic_write(APIC_LVT_TIMER, LVT_MASKED);
+}
+
+static void op_hlt_wakeup(u64 n)
+{
+	if (!HAS_TSC_DEADLINE)
+		return;
+	apic_write(APIC_LVT_TIMER, LVT_DEADLINE | VEC);
+	LOOP(n, ({ wrmsr(MSR_TSC_DEADLINE, rdtsc() + 10000); sti_hlt(); }));
+	apic_write(APIC_LVT_TIMER, LVT_MASKED);
+}
+
+/* Faults the guest's tables call for. */
+static void op_pgfault(u64 n)
+{
+	gate(EXC_PF, nano_pf_skip);
+	window_map(0, pool, 0);
+	LOOP(n, asm volatile("mov %%al, (%0)" : : "c"(w) : "memory"));
+	set_idt_default(EXC_PF);
+}
+
+static void op_pgfault_fix(u64 n)
+{
+	gate(EXC_PF, nano_pf_fix);
+	window_map(0, pool, PT_P | PT_W);
+	LOOP(n, asm volatile("andq $~1, (%%rbx)\n invlpg (%%rcx)\n"
+			     "mov %%al, (%%rcx)\n"
+			     : : "b"(window_pt), "c"(w) : "memory"));
+	set_idt_default(EXC_PF);
+}
+
+/*
+ * Page-table entries changed. Bare, no flush: what the first change of a table
+ * costs is shared by all that follow, as in a kernel that unmaps a range.
+ */
+static void op_ptemod_unchanged(u64 n)
+{
+	window_map(0, pool, PT_P | PT_W);
+	touch(w);
+	flush();
+	LOOP(n, set_pte(window_pt, pool | PT_P | PT_W));
+}
+
+/* All of the batch mapped and in use, then FLAGS, and everything flushed. */
+static void batch(u64 flags)
+{
+	u64 i;
+
+	for (i = 0; i < BATCH; i++)
+		window_map(i, pool + i % 8 * PAGE_SIZE, PT_P | PT_W);
+	for (i = 0; i < BATCH; i++)
+		touch(window_addr(i));
+	for (i = 0; i < BATCH; i++)
+		set_pte(&window_pt[i], pool + i % 8 * PAGE_SIZE + flags);
+	flush();
+}
+
+#define EACH_PTE(insn)							\
+	asm volatile(".set off, 0\n .rept 64\n" insn ", off(%0)\n"	\
+		     ".set off, off + 8\n .endr\n"			\
+		     : : "r"(window_pt) : "memory", "cc")
+TIMED_OP(ptemod_p_np, batch(PT_P | PT_W), EACH_PTE("andq $~1"))
+TIMED_OP(ptemod_np_p, batch(PT_W), EACH_PTE("orq $1"))
+
+/* The first change of a table since a flush, alone: what a trace costs. */
+static void trace_again(u64 flags)
+{
+	window_map(0, pool, PT_P | PT_W);
+	touch(w);
+	set_pte(window_pt, pool | flags);
+	flush();
+}
+
+TIMED_OP(traced_unchanged, trace_again(PT_P | PT_W),
+	 set_pte(window_pt, pool | PT_P | PT_W))
+TIMED_OP(traced_p_np, trace_again(PT_P | PT_W), set_pte(window_pt, pool | PT_W))
+TIMED_OP(traced_np_p, trace_again(PT_W), set_pte(window_pt, pool | PT_P | PT_W))
+
+static void op_pte_flip(u64 n)
+{
+	window_map(0, pool, PT_P | PT_W);
+	LOOP(n, ({ window_pt[0] ^= PAGE_SIZE; invlpg_addr(w); touch(w); }));
+}
+
+/* Mappings the guest made long ago, used for the first time. */
+static void op_hidden_fault(u64 n)
+{
+	u64 *pt, a = new_table(&pt), i;
+
+	for (i = 0; i < PTES; i++)
+		pt[i] = (pool + i % 8 * PAGE_SIZE) | PT_P | PT_W | PT_A | PT_D;
+	flush();
+	LOOP(n, ({ touch(a); a += PAGE_SIZE; }));
+}
+
+/* A page the guest maps and then uses, the usual end of its own page fault. */
+static void op_first_touch(u64 n)
+{
+	u64 *pt, a = new_table(&pt), entry = 0x2000000 | PT_P | PT_W;
+
+	LOOP(n, ({ set_pte(pt, entry); touch(a); pt++; entry += PAGE_SIZE;
+		   a += PAGE_SIZE; }));
+}
+
+/* Memory of the machine that nobody has used before, long mapped. */
+static void op_new_memory(u64 n)
+{
+	u64 a = 0x3000000;
+
+	LOOP(n, ({ touch(a); a += PAGE_SIZE; }));
+}
+
+TIMED_OP(invlpg, touch(w), invlpg_addr(w))
+TIMED_OP(touch_after_invlpg, ({ touch(w); invlpg_addr(w); }), touch(w))
+
+/* Address spaces that differ in nothing but their root. */
+static u64 new_root(void)
+{
+	return (u64)memcpy(alloc_pages(1), boot_pml4, PAGE_SIZE);
+}
+
+LOOP_OP(cr3_reload, write_cr3(cr3))
+
+/* Round robin over NR roots, all used before. */
+static void switching(u64 n, u64 nr)
+{
+	u64 roots[8], i;
+
+	for (i = 0; i < nr; i++)
+		roots[i] = new_root();
+	for (i = 0; i < 2 * nr; i++)
+		write_cr3(roots[i % nr]);
+	i = 0;
+	LOOP(n, ({ i = (i + 1) & (nr - 1); write_cr3(roots[i]); }));
+	write_cr3(cr3);
+}
+
+static void op_cr3_switch(u64 n)
+{
+	switching(n, 2);
+}
+
+static void op_cr3_switch_8(u64 n)
+{
+	switching(n, 8);
+}
+
+static void op_cr3_new(u64 n)
+{
+	u64 root;
+
+	TIMED(n, root = new_root(), write_cr3(root));
+	write_cr3(cr3);
+}
+
+struct op {
+	const char *name;
+	void (*run)(u64 n);
+	u64 n;			/* operations */
+	bool timed;
+	u64 batch;		/* operations are done so many at a time */
+};
+
+#define LOOPS 2000
+#define L(name) { #name, op_##name, LOOPS, false, 1 }
+#define T(name, n) { #name, op_##name, n, true, 1 }
+
+static const struct op ops[] = {
+	L(empty), T(empty_timed, LOOPS),
+	L(cpuid), L(cli), L(sti_cli), L(pushf_popf), L(cr8wr), L(swapgs),
+	L(callret), L(indirect_call), L(in), L(out), L(in_pic), L(out_pic),
+	L(in_pit), L(rdtsc), L(rdmsr_efer), L(wrmsr_efer), L(rdmsr_apic_base),
+	L(wrmsr_pat), L(wrmsr_lstar), L(wrmsr_fs_base), L(cr0_write), L(clts),
+	L(syscall), L(divzero), L(apic_read), L(apic_write_tpr), L(interrupt),
+	L(wrmsr_tsc_deadline), { "hlt_wakeup", op_hlt_wakeup, 50, false, 1 },
+	L(pgfault), L(pgfault_fix), L(ptemod_unchanged),
+	{ "ptemod_p_np", op_ptemod_p_np, 50 * BATCH, true, BATCH },
+	{ "ptemod_np_p", op_ptemod_np_p, 50 * BATCH, true, BATCH },
+	T(traced_unchanged, 500), T(traced_p_np, 500), T(traced_np_p, 500),
+	L(pte_flip), { "hidden_fault", op_hidden_fault, PTES - WARM, false, 1 },
+	{ "first_touch", op_first_touch, PTES - WARM, false, 1 },
+	{ "new_memory", op_new_memory, PTES, false, 1 },
+	T(invlpg, LOOPS), T(touch_after_invlpg, LOOPS), L(cr3_reload),
+	L(cr3_switch), L(cr3_switch_8), T(cr3_new, 100),
+};
+
+static bool starts(const char *s, const char *with)
+{
+	return !memcmp(s, with, strlen(with));
+}
+
+/* "op=NAME,NAME" on the multiboot command line; without it everything. */
+static bool wanted(const char *name)
+{
+	const u32 *info = (const u32 *)(u64)mb_info;
+	const char *p = info[0] & 4 ? (const char *)(u64)info[4] : "";
+
+	while (*p && !(starts(p, "op=")))
+		p++;
+	if (!*p)
+		return true;
+	do {
+		p += *p == 'o' ? 3 : 1;
+		if (starts(p, name) && (p[strlen(name)] == ',' ||
+					p[strlen(name)] <= ' '))
+			return true;
+		while (*p > ' ' && *p != ',')
+			p++;
+	} while (*p == ',');
+	return false;
+}
 
 void guest_main(void)
 {
-	u64 w = window_addr(0), cr3 = read_cr3(), efer = rdmsr(MSR_EFER);
-	u64 pat = rdmsr(MSR_PAT);
+	u64 i;
 
-	pages = alloc_pages(2);
+	w = window_addr(0);
+	cr3 = read_cr3();
+	efer = rdmsr(MSR_EFER);
+	pat = rdmsr(MSR_PAT);
+	pool = (u64)alloc_pages(8);
 	pic_init();
 	apic_enable();
 	exc_set_hook(0xff, irq_hook_count);
 	exc_set_hook(VEC, irq_hook_lapic);
 
-	NANO("empty", LOOPS, barrier());
-	NANO("cpuid", LOOPS, cpuid(0, 0));
-	NANO("in_pic", LOOPS, inb(0x21));
-	NANO("out_pic", LOOPS, outb(0x21, 0xff));
-	NANO("in_pit", LOOPS, inb(0x40));
-	NANO("out_userspace", LOOPS, outb(0x13, 0));
-	NANO("rdtsc", LOOPS, rdtsc());
-	NANO("rdmsr_efer", LOOPS, rdmsr(MSR_EFER));
-	NANO("wrmsr_efer", LOOPS, wrmsr(MSR_EFER, efer));
-	NANO("rdmsr_apic_base", LOOPS, rdmsr(MSR_APIC_BASE));
-	NANO("wrmsr_pat", LOOPS, wrmsr(MSR_PAT, pat));
-	NANO("wrmsr_lstar", LOOPS, wrmsr(MSR_LSTAR, 0));
-	NANO("cr3_write", LOOPS, write_cr3(cr3));
-	NANO("cr0_write", LOOPS, write_cr0(read_cr0()));
-	NANO("clts", LOOPS, asm volatile("clts"));
-	NANO("cr8_write", LOOPS, write_cr8(0));
-	NANO("invlpg", LOOPS, invlpg_addr(w));
-	NANO("apic_read", LOOPS, apic_read(APIC_TPR));
-	NANO("apic_write_tpr", LOOPS, apic_write(APIC_TPR, 0));
-	NANO("sti_cli", LOOPS, asm volatile("sti; cli"));
-	NANO("self_ipi", LOOPS, ({ apic_icr(0, ICR_SELF | VEC);
-				   sti_nop_cli(); }));
-	if (HAS_TSC_DEADLINE) {
-		apic_write(APIC_LVT_TIMER, LVT_DEADLINE | VEC);
-		NANO("wrmsr_tsc_deadline", LOOPS,
-		     wrmsr(MSR_TSC_DEADLINE, rdtsc() + (1ul << 40)));
-		wrmsr(MSR_TSC_DEADLINE, 0);
-		NANO("hlt_wakeup", 50, ({
-			wrmsr(MSR_TSC_DEADLINE, rdtsc() + 10000);
-			sti_hlt(); }));
-		apic_write(APIC_LVT_TIMER, LVT_MASKED);
+	for (i = 0; i < ARRAY_SIZE(ops); i++) {
+		if (!wanted(ops[i].name))
+			continue;
+		ticks = 0;
+		window_map(0, pool, PT_P | PT_W);
+		ops[i].run(ops[i].n / ops[i].batch);
+		if (ticks)
+			info("nano %s %lu %lu %s", ops[i].name, ticks, ops[i].n,
+			     ops[i].timed ? "timed" : "loop");
 	}
-
-	/* A page-table entry flipped between two pages, flushed and used. */
-	window_map(0, (u64)pages, PT_P | PT_W);
-	NANO("pte_flip", LOOPS, ({ window_pt[0] ^= PAGE_SIZE;
-				   invlpg_addr(w); write_byte(w); }));
-	/* A fault, repaired by the guest's handler. */
-	exc_set_hook(EXC_PF, make_present);
-	NANO("page_fault", LOOPS, ({ window_pt[0] &= ~PT_P; invlpg_addr(w);
-				     write_byte(w); }));
-	exc_set_hook(EXC_PF, NULL);
-	/* Memory that nobody has touched before, above what we use. */
-	touched = 0x2000000;
-	NANO("first_touch", 500, ({ write_byte(touched);
-				    touched += PAGE_SIZE; }));
 }
