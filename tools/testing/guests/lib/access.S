@@ -90,4 +90,29 @@ access32_fault:
 	mov	%ebp, (%esp)
 	iret
 
+/*
+ * One access each, for C: the error code of a #PF, or ACC_FINE. The stack is
+ * the caller's; probe_fault() in access.c resumes at probe_return.
+ */
+	.code64
+	.globl probe_read, probe_write, probe_fetch, probe_return
+probe_read:				/* (va, u64 *value) */
+	mov	(%rdi), %rax
+	mov	%rax, (%rsi)
+	mov	$-1, %eax
+probe_return:
+	ret
+probe_write:				/* (va, u64 value) */
+	mov	%rsi, (%rdi)
+	mov	$-1, %eax
+	ret
+probe_fetch:				/* (va, u32 *signature) */
+	push	%rsi
+	lea	1f(%rip), %rsi
+	jmp	*%rdi
+1:	pop	%rsi
+	mov	%eax, (%rsi)
+	mov	$-1, %eax
+	ret
+
 	.section .note.GNU-stack, "", @progbits

@@ -292,3 +292,54 @@ void check_accesses(const char *name, const struct pgenv *env,
 	check(!bad, name, "%u accesses, %u faults, hash %lx", count, faults,
 	      hash);
 }
+
+u64 probe_cr2;
+extern char probe_return[];
+
+static bool probe_fault(struct frame *f)
+{
+	u64 rip = f->rip;
+
+	probe_cr2 = read_cr2();
+	if (rip == (u64)probe_read || rip == (u64)probe_write) {
+		f->rip = (u64)probe_return;
+	} else if ((f->err & PF_I || rip == probe_cr2) && f->rdi == rip) {
+		/* A fetch: what probe_fetch() pushed has to go. */
+		f->rip = (u64)probe_return;
+		f->rsp += 8;
+	} else {
+		return false;
+	}
+	f->rax = f->err;
+	return true;
+}
+
+void probe_init(void)
+{
+	pool_init();
+	exc_set_hook(EXC_PF, probe_fault);
+}
+
+u64 probe_cell(u64 va)
+{
+	u64 value;
+	u32 err = probe_read(va + CELL, &value);
+
+	return err == ACC_FINE ? (u32)value : PROBE_FAULT | err;
+}
+
+/* Everything allowed; entry 0 of each table; the first data frame is mapped. */
+void chain_init(struct chain *c, u32 slot)
+{
+	int level;
+
+	c->table[4] = boot_pml4;
+	c->va = (u64)slot << 39;
+	for (level = 3; level >= 1; level--)
+		c->table[level] = (u64 *)frame_pa(frame_alloc());
+	boot_pml4[slot] = (u64)c->table[3] | PT_P | PT_W | PT_U;
+	c->table[3][0] = (u64)c->table[2] | PT_P | PT_W | PT_U;
+	c->table[2][0] = (u64)c->table[1] | PT_P | PT_W | PT_U;
+	c->table[1][0] = frame_pa(0) | PT_P | PT_W | PT_U;
+	write_cr3(read_cr3());
+}

@@ -100,4 +100,28 @@ u64 pg_random(void);
 void pg_seed(u64 seed);
 #define MAX_ACCESSES 16384
 extern struct access *const accesses;
+
+/*
+ * One supervisor access at a time, in the address space that is active: the
+ * #PF's error code or ACC_FINE; probe_cr2 tells the rest. probe_init() first.
+ */
+void probe_init(void);
+u32 probe_read(u64 va, u64 *value);
+u32 probe_write(u64 va, u64 value);
+u32 probe_fetch(u64 va, u32 *signature);
+extern u64 probe_cr2;
+/* What the cell of the page at va holds, or PROBE_FAULT | error code. */
+u64 probe_cell(u64 va);
+#define PROBE_FAULT BIT(63)
+
+/* A chain of tables of its own below slot of the boot PML4; by level. */
+struct chain {
+	u64 *table[5]; /* [4]: boot_pml4 */
+	u64 va;
+};
+void chain_init(struct chain *c, u32 slot);
+static inline u64 data_value(u32 frame)
+{
+	return 0xda7a0000 + frame;
+}
 #endif
