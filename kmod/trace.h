@@ -44,6 +44,7 @@
 	{ TDM_EXIT_WBINVD,		"wbinvd" },		\
 	{ TDM_EXIT_XSETBV,		"xsetbv" },		\
 	{ TDM_EXIT_MMU_FAULT,		"mmu_fault" },		\
+	{ TDM_EXIT_PAGE_FAULT,		"page_fault" },		\
 	{ TDM_EXIT_TPR_THRESHOLD,	"tpr_threshold" },	\
 	{ TDM_EXIT_APIC_ACCESS,		"apic_access" },	\
 	{ TDM_EXIT_EOI,			"eoi" },		\

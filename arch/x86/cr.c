@@ -184,10 +184,13 @@ int tdm_set_cr0(struct tdm_vcpu *vcpu, u64 val)
 int tdm_set_cr3(struct tdm_vcpu *vcpu, u64 val)
 {
 	struct tdm_state *st = &vcpu->st;
+	/* With shadow paging the engine never sees the guest's CR3: nothing to sync. */
+	bool shadow = vcpu->vm->mmu_mode == TDM_MMU_MODE_SHADOW;
 	bool flush = true;
 	int r;
 
-	tdm_need(vcpu, TDM_ST_CR);
+	if (!shadow)
+		tdm_need(vcpu, TDM_ST_CR);
 	if (st->cr4 & X86_CR4_PCIDE) {
 		flush = !(val & CR3_NOFLUSH);
 		val &= ~CR3_NOFLUSH;
@@ -200,7 +203,8 @@ int tdm_set_cr3(struct tdm_vcpu *vcpu, u64 val)
 			return r;
 	}
 	st->cr3 = val;
-	tdm_touch(vcpu, TDM_ST_CR);
+	if (!shadow)
+		tdm_touch(vcpu, TDM_ST_CR);
 	tdm_mmu_guest_flush(vcpu, flush ? TDM_FLUSH_CR3 : TDM_FLUSH_ROOT);
 	return 0;
 }

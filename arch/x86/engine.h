@@ -241,7 +241,7 @@ struct tdm_why {
  * @irq_allowed, @nmi_allowed: (l) can the guest take one at this boundary?
  *		(RFLAGS.IF and shadows; not priorities)
  * @mmu_modes:	after a probe() that succeeded: BIT(enum tdm_mmu_mode) of what
- *		this machine can do
+ *		this machine can do; *why: a sentence when one is missing
  * @must_emulate: (l) the guest is in a state that the hardware cannot run (real
  *		mode without unrestricted guest, segments no entry check lets
  *		through): the core interprets instructions and delivers events
@@ -283,7 +283,7 @@ struct tdm_engine_ops {
 	bool (*irq_allowed)(struct tdm_vcpu *vcpu);
 	bool (*nmi_allowed)(struct tdm_vcpu *vcpu);
 
-	u32  (*mmu_modes)(void);
+	u32  (*mmu_modes)(struct tdm_why *why);
 	bool (*must_emulate)(struct tdm_vcpu *vcpu);
 	void (*mmu_root_changed)(struct tdm_vcpu *vcpu);
 	void (*tlb_flush)(struct tdm_vcpu *vcpu);

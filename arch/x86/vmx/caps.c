@@ -52,16 +52,17 @@ static const struct need cpu_needs[] = {
 	{ CPU_MOV_DR,		"MOV-DR exiting" },
 	{ CPU_UNCOND_IO,	"unconditional I/O exiting" },
 	{ CPU_MSR_BITMAPS,	"MSR bitmaps" },
-	{ CPU_SECONDARY,	"secondary controls" },
+	{ CPU_SECONDARY,	NULL },
 	{ CPU_CR8_LOAD,		"CR8-load exiting" },
 	{ CPU_CR8_STORE,	"CR8-store exiting" },
 	{ }
 };
 
 static const struct need cpu2_needs[] = {
-	{ CPU2_EPT,		"EPT" },
-	{ CPU2_VPID,		"VPID" },
-	{ CPU2_UNRESTRICTED,	"unrestricted guest" },
+	/* Shadow paging does without these: see mmu_modes_read(). */
+	{ CPU2_EPT,		NULL },
+	{ CPU2_VPID,		NULL },
+	{ CPU2_UNRESTRICTED,	NULL },
 	{ CPU2_WBINVD,		NULL },
 	{ CPU2_PAUSE_LOOP,	NULL },
 	{ CPU2_ENCLS,		NULL },
@@ -71,16 +72,16 @@ static const struct need cpu2_needs[] = {
 static const struct need exit_needs[] = {
 	{ EXIT_HOST_64,		"host address-space size" },
 	{ EXIT_SAVE_DEBUG,	"save debug controls" },
-	{ EXIT_SAVE_PAT,	"save IA32_PAT" },
-	{ EXIT_LOAD_PAT,	"load IA32_PAT" },
-	{ EXIT_LOAD_EFER,	"load IA32_EFER" },
+	{ EXIT_SAVE_PAT,	NULL },
+	{ EXIT_LOAD_PAT,	NULL },
+	{ EXIT_LOAD_EFER,	NULL },
 	{ }
 };
 
 static const struct need entry_needs[] = {
 	{ ENTRY_LOAD_DEBUG,	"load debug controls" },
-	{ ENTRY_LOAD_PAT,	"load IA32_PAT" },
-	{ ENTRY_LOAD_EFER,	"load IA32_EFER" },
+	{ ENTRY_LOAD_PAT,	NULL },
+	{ ENTRY_LOAD_EFER,	NULL },
 	{ }
 };
 
@@ -145,6 +146,7 @@ static int choose_word(const struct word *w, struct tdm_why *why)
 	u64 cap = read_cap(tdm_vmx_caps.basic & BASIC_TRUE_CTLS ? w->true_msr : w->msr);
 	const struct need *n;
 
+	/* A CPU without secondary controls does not have their MSR either. */
 	*w->must = cap;
 	*w->may = cap >> 32;
 	*w->val = *w->must;
@@ -159,29 +161,70 @@ static int choose_word(const struct word *w, struct tdm_why *why)
 	return 0;
 }
 
-static int check_ept(struct tdm_why *why)
+/* ---- what EPT mode needs ---- */
+
+/**
+ * struct ept_need - something that must be there to run with EPT
+ * @word: where to look: what may be 1
+ * @bit: what to look for
+ * @name: the SDM's name
+ */
+struct ept_need {
+	const u32 *word;
+	u32 bit;
+	const char *name;
+};
+
+static const struct ept_need ept_needs[] = {
+	{ &tdm_vmx_caps.cpu2_may,  CPU2_EPT,		"EPT" },
+	{ &tdm_vmx_caps.cpu2_may,  CPU2_VPID,		"VPID" },
+	{ &tdm_vmx_caps.cpu2_may,  CPU2_UNRESTRICTED,	"unrestricted guest" },
+	{ &tdm_vmx_caps.exit_may,  EXIT_SAVE_PAT,	"save IA32_PAT" },
+	{ &tdm_vmx_caps.exit_may,  EXIT_LOAD_PAT,	"load IA32_PAT" },
+	{ &tdm_vmx_caps.exit_may,  EXIT_LOAD_EFER,	"load IA32_EFER" },
+	{ &tdm_vmx_caps.entry_may, ENTRY_LOAD_PAT,	"load IA32_PAT" },
+	{ &tdm_vmx_caps.entry_may, ENTRY_LOAD_EFER,	"load IA32_EFER" },
+};
+
+static const struct {
+	u64 bit;
+	const char *name;
+} ept_cap_needs[] = {
+	{ EPTCAP_WALK4,			"4-level EPT" },
+	{ EPTCAP_WB,			"write-back EPT structures" },
+	{ EPTCAP_INVEPT,		"INVEPT" },
+	{ EPTCAP_INVEPT_SINGLE,		"single-context INVEPT" },
+	{ EPTCAP_INVEPT_ALL,		"all-context INVEPT" },
+	{ EPTCAP_INVVPID,		"INVVPID" },
+	{ EPTCAP_INVVPID_SINGLE,	"single-context INVVPID" },
+	{ EPTCAP_INVVPID_ALL,		"all-context INVVPID" },
+};
+
+/* The first thing that is missing for EPT, or NULL. */
+static const char *ept_lacks(void)
 {
-	u64 cap = tdm_vmx_caps.ept_vpid;
-	static const struct {
-		u64 bit;
-		const char *name;
-	} needs[] = {
-		{ EPTCAP_WALK4,		"4-level EPT" },
-		{ EPTCAP_WB,		"write-back EPT structures" },
-		{ EPTCAP_INVEPT,	"INVEPT" },
-		{ EPTCAP_INVEPT_SINGLE,	"single-context INVEPT" },
-		{ EPTCAP_INVEPT_ALL,	"all-context INVEPT" },
-		{ EPTCAP_INVVPID,	"INVVPID" },
-		{ EPTCAP_INVVPID_SINGLE, "single-context INVVPID" },
-		{ EPTCAP_INVVPID_ALL,	"all-context INVVPID" },
-	};
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(needs); i++)
-		if (!(cap & needs[i].bit))
-			return refuse(why, -ENODEV,
-				      "this CPU's EPT lacks %s, which the engine needs; use the bt engine",
-				      needs[i].name);
+	for (i = 0; i < ARRAY_SIZE(ept_needs); i++)
+		if (!(*ept_needs[i].word & ept_needs[i].bit))
+			return ept_needs[i].name;
+	for (i = 0; i < ARRAY_SIZE(ept_cap_needs); i++)
+		if (!(tdm_vmx_caps.ept_vpid & ept_cap_needs[i].bit))
+			return ept_cap_needs[i].name;
+	return NULL;
+}
+
+/* Shadow paging needs nothing more; EPT all of it, or it is not used at all. */
+static void mmu_modes_read(void)
+{
+	struct tdm_vmx_caps *c = &tdm_vmx_caps;
+	u64 cap = c->ept_vpid;
+
+	c->mmu_modes = BIT(TDM_MMU_MODE_SHADOW);
+	c->no_ept = ept_lacks();
+	if (c->no_ept)
+		return;
+	c->mmu_modes |= BIT(TDM_MMU_MODE_EPT);
 	tdm_ept_caps = (struct tdm_ept_caps){
 		.ad_bits = cap & EPTCAP_AD,
 		.page_2m = cap & EPTCAP_2M,
@@ -190,7 +233,6 @@ static int check_ept(struct tdm_why *why)
 		.wb = true,
 		.levels = 4,
 	};
-	return 0;
 }
 
 /* Controls that need others, and those that come in pairs. */
@@ -203,8 +245,13 @@ static void choose_optional(void)
 		/* CR8 exits only for vCPUs without a LAPIC of ours. */
 		c->cpu &= ~(CPU_CR8_LOAD | CPU_CR8_STORE) | c->cpu_must;
 	}
-	/* The lower bits of these default to 1 in old CPUs; EPT makes them idle. */
+	/* These default to 1 in old CPUs; ctrl.c sets them again for shadow paging. */
 	c->cpu &= ~(CPU_CR3_LOAD | CPU_CR3_STORE | CPU_INVLPG) | c->cpu_must;
+	/* In pairs: what an entry loads an exit must put back. */
+	if (!(c->entry & ENTRY_LOAD_EFER) || !(c->exit & EXIT_LOAD_EFER)) {
+		c->entry &= ~ENTRY_LOAD_EFER | c->entry_must;
+		c->exit &= ~EXIT_LOAD_EFER | c->exit_must;
+	}
 	c->timer_shift = c->pin_may & PIN_PREEMPT_TIMER ?
 			 c->misc & MISC_TIMER_SHIFT_MASK : 0xff;
 }
@@ -243,9 +290,7 @@ static int caps_read(struct tdm_why *why)
 			return r;
 	}
 	c->ept_vpid = read_cap(MSR_IA32_VMX_EPT_VPID_CAP);
-	r = check_ept(why);
-	if (r)
-		return r;
+	mmu_modes_read();
 	if (((c->basic >> BASIC_SIZE_SHIFT) & BASIC_SIZE_MASK) > PAGE_SIZE ||
 	    ((c->basic >> BASIC_MEMTYPE_SHIFT) & BASIC_MEMTYPE_MASK) != BASIC_MEMTYPE_WB ||
 	    c->basic & BASIC_PA32)
@@ -273,6 +318,15 @@ int tdm_vmx_caps_init(struct tdm_why *why)
 	}
 	mutex_unlock(&caps_mutex);
 	return r;
+}
+
+/** tdm_vmx_mmu_modes() - tdm_engine_ops.mmu_modes */
+u32 tdm_vmx_mmu_modes(struct tdm_why *why)
+{
+	if (tdm_vmx_caps.no_ept)
+		refuse(why, 0, "no EPT mode: this CPU's VMX lacks \"%s\"; shadow paging works",
+		       tdm_vmx_caps.no_ept);
+	return tdm_vmx_caps.mmu_modes;
 }
 
 /**

@@ -31,11 +31,17 @@ void tdm_vmx_broken_rule(const char *field, u64 val, const char *text)
 
 /* ---- controls (26.2.1) ---- */
 
+/* The field does not exist on the first CPUs with VMX. */
+static u32 cpu2_ctls(void)
+{
+	return tdm_vmx_has_cpu2() ? vmcs_read32(VMCS_CPU2_CTLS) : 0;
+}
+
 static void check_exec_controls(void)
 {
 	const struct tdm_vmx_caps *c = &tdm_vmx_caps;
 	u32 pin = vmcs_read32(VMCS_PIN_CTLS), cpu = vmcs_read32(VMCS_CPU_CTLS);
-	u32 cpu2 = vmcs_read32(VMCS_CPU2_CTLS);
+	u32 cpu2 = cpu2_ctls();
 	u64 eptp;
 
 	RULE(check_fixed(pin, c->pin_must, c->pin_may), PIN_CTLS,
@@ -73,7 +79,7 @@ static void check_exec_controls(void)
 
 static void check_tpr(void)
 {
-	u32 cpu = vmcs_read32(VMCS_CPU_CTLS), cpu2 = vmcs_read32(VMCS_CPU2_CTLS);
+	u32 cpu = vmcs_read32(VMCS_CPU_CTLS), cpu2 = cpu2_ctls();
 	u64 page;
 	u32 threshold;
 
@@ -151,7 +157,7 @@ static void check_injection(void)
 static void check_host(void)
 {
 	const struct tdm_vmx_caps *c = &tdm_vmx_caps;
-	u64 efer = vmcs_read64(VMCS_HOST_EFER);
+	u32 exit = vmcs_read32(VMCS_EXIT_CTLS);
 
 	RULE(check_fixed(vmcs_readn(VMCS_HOST_CR0), c->cr0_fixed0, c->cr0_fixed1),
 	     HOST_CR0, "a bit has a value VMX operation does not allow");
@@ -161,9 +167,11 @@ static void check_host(void)
 	RULE(check_phys(vmcs_readn(VMCS_HOST_CR3)), HOST_CR3, "beyond the physical address width");
 	RULE(check_canonical(vmcs_readn(VMCS_HOST_SYSENTER_ESP)), HOST_SYSENTER_ESP, "not canonical");
 	RULE(check_canonical(vmcs_readn(VMCS_HOST_SYSENTER_EIP)), HOST_SYSENTER_EIP, "not canonical");
-	RULE(check_pat(vmcs_read64(VMCS_HOST_PAT)), HOST_PAT, "invalid memory type");
-	RULE((efer & (EFER_LMA | EFER_LME)) == (EFER_LMA | EFER_LME), HOST_EFER,
-	     "LMA and LME must be 1 for a 64-bit host");
+	if (exit & EXIT_LOAD_PAT)
+		RULE(check_pat(vmcs_read64(VMCS_HOST_PAT)), HOST_PAT, "invalid memory type");
+	if (exit & EXIT_LOAD_EFER)
+		RULE((vmcs_read64(VMCS_HOST_EFER) & (EFER_LMA | EFER_LME)) == (EFER_LMA | EFER_LME),
+		     HOST_EFER, "LMA and LME must be 1 for a 64-bit host");
 	RULE(vmcs_read16(VMCS_HOST_CS_SEL) && !(vmcs_read16(VMCS_HOST_CS_SEL) & 7),
 	     HOST_CS_SEL, "must not be 0; RPL and TI must be 0");
 	RULE(vmcs_read16(VMCS_HOST_TR_SEL) && !(vmcs_read16(VMCS_HOST_TR_SEL) & 7),
@@ -178,7 +186,7 @@ static void check_host(void)
 	RULE(check_canonical(vmcs_readn(VMCS_HOST_GDTR_BASE)), HOST_GDTR_BASE, "not canonical");
 	RULE(check_canonical(vmcs_readn(VMCS_HOST_IDTR_BASE)), HOST_IDTR_BASE, "not canonical");
 	RULE(check_canonical(vmcs_readn(VMCS_HOST_RIP)), HOST_RIP, "not canonical");
-	RULE(vmcs_read32(VMCS_EXIT_CTLS) & EXIT_HOST_64, EXIT_CTLS,
+	RULE(exit & EXIT_HOST_64, EXIT_CTLS,
 	     "a 64-bit host needs \"host address-space size\"");
 }
 

@@ -14,7 +14,7 @@
 
 /** struct guest - what many rules ask for */
 struct guest {
-	bool ia32e, v86, unrestricted, pe;
+	bool ia32e, v86, unrestricted, ept, pe;
 	u64 rflags;
 	u32 cs_ar, ss_ar;
 	u8 cs_type, ss_dpl;
@@ -36,7 +36,7 @@ static void check_cr(const struct guest *g)
 {
 	const struct tdm_vmx_caps *c = &tdm_vmx_caps;
 	u64 cr0 = vmcs_readn(VMCS_GUEST_CR0), cr4 = vmcs_readn(VMCS_GUEST_CR4);
-	u64 efer = vmcs_read64(VMCS_GUEST_EFER), must = c->cr0_fixed0;
+	u64 must = c->cr0_fixed0;
 
 	if (g->unrestricted)
 		must &= ~(u64)(X86_CR0_PE | X86_CR0_PG);
@@ -52,15 +52,27 @@ static void check_cr(const struct guest *g)
 	RULE(!(vmcs_readn(VMCS_GUEST_DR7) >> 32), GUEST_DR7, "bits 63:32 must be 0");
 	RULE(check_canonical(vmcs_readn(VMCS_GUEST_SYSENTER_ESP)), GUEST_SYSENTER_ESP, "not canonical");
 	RULE(check_canonical(vmcs_readn(VMCS_GUEST_SYSENTER_EIP)), GUEST_SYSENTER_EIP, "not canonical");
-	RULE(check_pat(vmcs_read64(VMCS_GUEST_PAT)), GUEST_PAT, "invalid memory type");
+	RULE(!(vmcs_read64(VMCS_GUEST_DEBUGCTL) & ~0xdfc7ull), GUEST_DEBUGCTL,
+	     "a reserved bit is set");
+}
+
+/* Where the entry loads them. */
+static void check_loaded_msrs(const struct guest *g)
+{
+	u32 entry = vmcs_read32(VMCS_ENTRY_CTLS);
+	u64 cr0 = vmcs_readn(VMCS_GUEST_CR0), efer;
+
+	if (entry & ENTRY_LOAD_PAT)
+		RULE(check_pat(vmcs_read64(VMCS_GUEST_PAT)), GUEST_PAT, "invalid memory type");
+	if (!(entry & ENTRY_LOAD_EFER))
+		return;
+	efer = vmcs_read64(VMCS_GUEST_EFER);
 	RULE(!(efer & ~(u64)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NX)), GUEST_EFER,
 	     "a reserved bit is set");
 	RULE(!!(efer & EFER_LMA) == g->ia32e, GUEST_EFER,
 	     "LMA must equal the VM-entry control \"IA-32e mode guest\"");
 	RULE(!(cr0 & X86_CR0_PG) || !!(efer & EFER_LMA) == !!(efer & EFER_LME), GUEST_EFER,
 	     "LMA must equal LME while paging is on");
-	RULE(!(vmcs_read64(VMCS_GUEST_DEBUGCTL) & ~0xdfc7ull), GUEST_DEBUGCTL,
-	     "a reserved bit is set");
 }
 
 /* ---- segments (26.3.1.2) ---- */
@@ -269,6 +281,9 @@ static void check_pdptes(const struct guest *g)
 	if (g->ia32e || !(vmcs_readn(VMCS_GUEST_CR0) & X86_CR0_PG) ||
 	    !(vmcs_readn(VMCS_GUEST_CR4) & X86_CR4_PAE))
 		return;
+	/* Without EPT they come from memory, and are ours. */
+	if (!g->ept)
+		return;
 	for (i = 0; i < 4; i++) {
 		u64 e = vmcs_read_raw(VMCS_GUEST_PDPTE0 + 2 * i);
 
@@ -284,17 +299,21 @@ void tdm_vmx_check_guest(void)
 {
 	struct guest g = {
 		.ia32e = vmcs_read32(VMCS_ENTRY_CTLS) & ENTRY_IA32E,
-		.unrestricted = vmcs_read32(VMCS_CPU2_CTLS) & CPU2_UNRESTRICTED,
 		.pe = vmcs_readn(VMCS_GUEST_CR0) & X86_CR0_PE,
 		.rflags = vmcs_readn(VMCS_GUEST_RFLAGS),
 		.cs_ar = vmcs_read32(VMCS_GUEST_CS_AR),
 		.ss_ar = vmcs_read32(VMCS_GUEST_SS_AR),
 	};
 
+	if (tdm_vmx_has_cpu2()) {
+		g.unrestricted = vmcs_read32(VMCS_CPU2_CTLS) & CPU2_UNRESTRICTED;
+		g.ept = vmcs_read32(VMCS_CPU2_CTLS) & CPU2_EPT;
+	}
 	g.v86 = g.rflags & X86_EFLAGS_VM;
 	g.cs_type = g.cs_ar & TDM_AR_TYPE;
 	g.ss_dpl = dpl(g.ss_ar);
 	check_cr(&g);
+	check_loaded_msrs(&g);
 	check_segs(&g);
 	check_tables();
 	check_rip(&g);

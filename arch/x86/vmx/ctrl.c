@@ -24,25 +24,35 @@
 
 /* ---- what the guest owns ---- */
 
-/* Bits with no meaning to the host or the MMU under EPT: never exit. */
+/*
+ * Bits with no meaning to the host or the MMU under EPT: never exit. With shadow
+ * paging those the walk of a guest table depends on do.
+ */
 #define CR0_GUEST_OWNED	((u64)(X86_CR0_TS | X86_CR0_MP | X86_CR0_EM | \
 			       X86_CR0_AM | X86_CR0_WP))
 #define CR4_GUEST_OWNED	((u64)(X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | \
 			       X86_CR4_DE | X86_CR4_PGE | X86_CR4_PCE | \
 			       X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | \
 			       X86_CR4_FSGSBASE))
+#define CR0_SHADOW_MMU	((u64)X86_CR0_WP)
+#define CR4_SHADOW_MMU	((u64)X86_CR4_PGE)
 
 static void update_cr_masks(struct tdm_vcpu *vcpu)
 {
 	struct tdm_vmx *v = to_vmx(vcpu);
+	u64 cr0_owned = CR0_GUEST_OWNED;
 	u64 cr4_owned = CR4_GUEST_OWNED & ~tdm_cr4_reserved(vcpu);
 
+	if (v->shadow) {
+		cr0_owned &= ~CR0_SHADOW_MMU;
+		cr4_owned &= ~CR4_SHADOW_MMU;
+	}
 	/* A bit that changes hands must be right in both copies. */
-	if (v->cr0_owned != CR0_GUEST_OWNED || v->cr4_owned != cr4_owned) {
+	if (v->cr0_owned != cr0_owned || v->cr4_owned != cr4_owned) {
 		tdm_need(vcpu, TDM_ST_CR);
 		vcpu->dirty |= TDM_ST_CR;
 	}
-	v->cr0_owned = CR0_GUEST_OWNED;
+	v->cr0_owned = cr0_owned;
 	v->cr4_owned = cr4_owned;
 	vmcs_writen(VMCS_CR0_MASK, ~v->cr0_owned);
 	vmcs_writen(VMCS_CR4_MASK, ~v->cr4_owned);
@@ -108,6 +118,9 @@ static void update_msr_bitmap(struct tdm_vcpu *vcpu)
 	for (i = 0; i < ARRAY_SIZE(passthrough_msrs); i++) {
 		u32 msr = passthrough_msrs[i].msr, part = passthrough_msrs[i].part;
 
+		/* The host's is in the register: see sync.c. */
+		if (v->shadow && msr == MSR_IA32_CR_PAT)
+			continue;
 		if (tdm_msr_passthrough(vcpu, msr, false))
 			bitmap_allow(v->msr_bitmap, msr, false);
 		if (part && tdm_msr_passthrough(vcpu, msr, true)) {
@@ -130,6 +143,9 @@ static u32 exception_bitmap(const struct tdm_vcpu *vcpu)
 
 	if (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP)
 		bits |= BIT(X86_TRAP_BP);
+	/* All of them, true or hidden: the error-code mask and match are 0. */
+	if (vcpu->vm->mmu_mode == TDM_MMU_MODE_SHADOW)
+		bits |= BIT(X86_TRAP_PF);
 	return bits;
 }
 
@@ -157,11 +173,16 @@ static const struct feature_ctl feature_ctls[] = {
 	{ X86_FEATURE_RDSEED,	CPU2_RDSEED,	true },
 };
 
+/* What the first processors with VMX did not have. */
+#define EPT_CTLS	(CPU2_EPT | CPU2_VPID | CPU2_UNRESTRICTED)
+
 static u32 cpu2_for_guest(struct tdm_vcpu *vcpu)
 {
 	u32 ctls = tdm_vmx_caps.cpu2;
 	int i;
 
+	if (to_vmx(vcpu)->shadow)
+		ctls &= ~EPT_CTLS | tdm_vmx_caps.cpu2_must;
 	for (i = 0; i < ARRAY_SIZE(feature_ctls); i++) {
 		const struct feature_ctl *f = &feature_ctls[i];
 
@@ -204,6 +225,35 @@ static u8 tpr_threshold(struct tdm_vcpu *vcpu)
 
 /* ---- all ---- */
 
+#define PAT_EXIT_CTLS	(EXIT_SAVE_PAT | EXIT_LOAD_PAT)
+#define SHADOW_CPU_CTLS	(CPU_CR3_LOAD | CPU_CR3_STORE | CPU_INVLPG)
+
+/* What every vCPU of this MMU mode starts with. */
+static void write_controls(struct tdm_vmx *v)
+{
+	const struct tdm_vmx_caps *c = &tdm_vmx_caps;
+	u32 exit = c->exit;
+
+	v->pin_now = c->pin;
+	v->cpu_base = c->cpu;
+	v->cpu2_now = c->cpu2;
+	v->entry_now = c->entry;
+	if (v->shadow) {
+		v->cpu_base |= SHADOW_CPU_CTLS;
+		v->cpu2_now &= ~EPT_CTLS | c->cpu2_must;
+		/* The host's PAT stays: sync.c. */
+		v->entry_now &= ~ENTRY_LOAD_PAT | c->entry_must;
+		exit &= ~PAT_EXIT_CTLS | c->exit_must;
+	}
+	v->cpu_now = v->cpu_base;
+	vmcs_write32(VMCS_PIN_CTLS, v->pin_now);
+	vmcs_write32(VMCS_CPU_CTLS, v->cpu_now);
+	if (tdm_vmx_has_cpu2())
+		vmcs_write32(VMCS_CPU2_CTLS, v->cpu2_now);
+	vmcs_write32(VMCS_EXIT_CTLS, exit);
+	vmcs_write32(VMCS_ENTRY_CTLS, v->entry_now);
+}
+
 /**
  * tdm_vmx_ctrl_init() - controls and constant guest fields of a new VMCS
  * @vcpu: its VMCS is current and empty
@@ -213,22 +263,18 @@ void tdm_vmx_ctrl_init(struct tdm_vcpu *vcpu)
 	const struct tdm_vmx_caps *c = &tdm_vmx_caps;
 	struct tdm_vmx *v = to_vmx(vcpu);
 
-	v->pin_now = c->pin;
-	v->cpu_base = c->cpu;
-	v->cpu_now = c->cpu;
-	v->cpu2_now = c->cpu2;
-	v->entry_now = c->entry;
-	vmcs_write32(VMCS_PIN_CTLS, v->pin_now);
-	vmcs_write32(VMCS_CPU_CTLS, v->cpu_now);
-	vmcs_write32(VMCS_CPU2_CTLS, v->cpu2_now);
-	vmcs_write32(VMCS_EXIT_CTLS, c->exit);
-	vmcs_write32(VMCS_ENTRY_CTLS, v->entry_now);
+	write_controls(v);
 	vmcs_write32(VMCS_PF_ERROR_MASK, 0);
 	vmcs_write32(VMCS_PF_ERROR_MATCH, 0);
+	/*
+	 * With shadow paging CR3-target values are of no use: a MOV that matches
+	 * one loads the guest's own number, not the address of our root.
+	 */
 	vmcs_write32(VMCS_CR3_TARGET_COUNT, 0);
 	vmcs_write32(VMCS_EXIT_MSR_STORE_COUNT, 0);
 	vmcs_write32(VMCS_EXIT_MSR_LOAD_COUNT, 0);
 	vmcs_write32(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	tdm_vmx_efer_init(v);
 	vmcs_write32(VMCS_ENTRY_INTR_INFO, 0);
 	vmcs_write64(VMCS_MSR_BITMAP, virt_to_phys(v->msr_bitmap));
 	vmcs_write64(VMCS_TSC_OFFSET, 0);
@@ -238,7 +284,7 @@ void tdm_vmx_ctrl_init(struct tdm_vcpu *vcpu)
 	vmcs_writen(VMCS_GUEST_PENDING_DBG, 0);
 	vmcs_write64(VMCS_GUEST_DEBUGCTL, 0);
 	vmcs_writen(VMCS_GUEST_RFLAGS, X86_EFLAGS_FIXED);
-	if (c->cpu2_may & CPU2_VPID)
+	if ((c->cpu2_may & CPU2_VPID) && v->vpid)
 		vmcs_write16(VMCS_VPID, v->vpid);
 	if (c->cpu2 & CPU2_PAUSE_LOOP) {
 		vmcs_write32(VMCS_PLE_GAP, PLE_GAP_TICKS);
@@ -268,7 +314,7 @@ void tdm_vmx_intercepts_changed(struct tdm_vcpu *vcpu)
 	update_msr_bitmap(vcpu);
 	update_tpr_shadow(vcpu);
 	vmcs_write32(VMCS_EXCEPTION_BITMAP, exception_bitmap(vcpu));
-	if (cpu2 != v->cpu2_now) {
+	if (cpu2 != v->cpu2_now && tdm_vmx_has_cpu2()) {
 		v->cpu2_now = cpu2;
 		vmcs_write32(VMCS_CPU2_CTLS, cpu2);
 	}

@@ -69,8 +69,11 @@ static void look_at_host(struct tdm_vcpu *vcpu)
 
 static void flush(struct tdm_vmx *v)
 {
+	/* Without VPID each entry flushes. */
+	if (v->shadow)
+		return;
 	/* All there is under EPT is derived from it; VPID tags cover reuse. */
-	tdm_invept(INV_SINGLE, v->eptp);
+	tdm_invept(INV_SINGLE, v->root);
 	if (v->vpid)
 		tdm_invvpid(INV_SINGLE, v->vpid);
 }
@@ -79,8 +82,14 @@ static void load_root(struct tdm_vcpu *vcpu)
 {
 	struct tdm_vmx *v = to_vmx(vcpu);
 
-	v->eptp = tdm_mmu_eptp(vcpu->vm);
-	vmcs_write64(VMCS_EPTP, v->eptp);
+	if (v->shadow) {
+		v->root = vcpu->mmu.hw_cr3;
+		vmcs_writen(VMCS_GUEST_CR3, v->root);
+		return;
+	}
+	v->root = tdm_mmu_eptp(vcpu->vm);
+	vmcs_write64(VMCS_EPTP, v->root);
+	v->before |= BEFORE_FLUSH;
 }
 
 static void arm_timer(struct tdm_vmx *v)
@@ -102,10 +111,8 @@ static noinline void before_entry(struct tdm_vcpu *vcpu)
 		look_at_host(vcpu);
 	if (v->before & BEFORE_CTLS)
 		tdm_vmx_ctrl_apply(vcpu);
-	if ((v->before & BEFORE_ROOT) || unlikely(!v->eptp)) {
+	if ((v->before & BEFORE_ROOT) || unlikely(!v->root))
 		load_root(vcpu);
-		v->before |= BEFORE_FLUSH;
-	}
 	if (v->before & BEFORE_FLUSH)
 		flush(v);
 	if (v->before & BEFORE_TIMER)
@@ -169,6 +176,16 @@ static __always_inline void read_insn_state(struct tdm_vcpu *vcpu, struct tdm_ex
 	}
 }
 
+/* What was to be injected goes the way of the instructions: by software. */
+static noinline void leave_to_interpreter(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_vmx_cancel_injection(vcpu);
+	exit->kind = TDM_EXIT_EMULATE;
+	exit->insn_len = 0;
+	exit->hw_reason = 0;
+	exit->hw_qual = 0;
+}
+
 static noinline void enter_again(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	tdm_vmx_enter(vcpu, exit);
@@ -182,10 +199,15 @@ void tdm_vmx_enter(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	unsigned long cr2;
 	u32 run, reason;
 
+	if (unlikely(vcpu->dirty & ~TDM_ST_RIP)) {
+		if (unlikely(tdm_vmx_must_emulate(vcpu))) {
+			leave_to_interpreter(vcpu, exit);
+			return;
+		}
+		tdm_vmx_sync_in(vcpu, TDM_ST_ALL & ~TDM_ST_RIP);
+	}
 	if (vcpu->dirty & TDM_ST_RIP)
 		vmcs_writen(VMCS_GUEST_RIP, vcpu->regs.rip);
-	if (unlikely(vcpu->dirty & ~TDM_ST_RIP))
-		tdm_vmx_sync_in(vcpu, TDM_ST_ALL);
 	vcpu->dirty = 0;
 	if (unlikely(v->before))
 		before_entry(vcpu);

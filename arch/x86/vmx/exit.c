@@ -59,6 +59,17 @@ static bool decode_ept_violation(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 
 /* ---- exceptions, NMI ---- */
 
+/* Only with shadow paging do these exit. CR2 is as the guest left it. */
+static bool decode_page_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit, u32 info)
+{
+	exit->kind = TDM_EXIT_PAGE_FAULT;
+	exit->pf.gva = exit->hw_qual;
+	exit->pf.error = vmcs_read_again(VMCS_EXIT_INTR_ERROR);
+	if (unlikely((info & INTR_NMI_UNBLOCKED) && !vcpu->ev.cur_valid))
+		tdm_vmx_nmi_reblock(vcpu);
+	return true;
+}
+
 static bool decode_exception(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	u32 info = vmcs_read32(VMCS_EXIT_INTR_INFO);
@@ -76,15 +87,15 @@ static bool decode_exception(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 		return true;
 	}
 	exit->hw_qual = vmcs_readn(VMCS_EXIT_QUAL);
+	if (likely(vector == X86_TRAP_PF))
+		return decode_page_fault(vcpu, exit, info);
 	exit->exc.vector = vector;
 	exit->exc.has_error = info & INTR_ERROR_VALID;
 	exit->exc.error = info & INTR_ERROR_VALID ? vmcs_read32(VMCS_EXIT_INTR_ERROR) : 0;
 	exit->exc.payload = 0;
 	if (type >= TDM_EV_SOFT_INT)
 		exit->insn_len = vmcs_read32(VMCS_EXIT_INSN_LEN);
-	if (vector == X86_TRAP_PF)
-		exit->exc.payload = exit->hw_qual;
-	else if (vector == X86_TRAP_DB)
+	if (vector == X86_TRAP_DB)
 		exit->exc.payload = exit->hw_qual & (DR_TRAP_BITS | DR_STEP | BIT(13));
 	if (unlikely((info & INTR_NMI_UNBLOCKED) && !vcpu->ev.cur_valid &&
 		     vector != X86_TRAP_DF))
@@ -227,6 +238,8 @@ const struct tdm_vmx_exit_desc tdm_vmx_exits[VMX_NR_REASONS] = {
 	[REASON_RDRAND]		= { TDM_EXIT_UNDEFINED_INSN,	INSN },
 	[REASON_RDSEED]		= { TDM_EXIT_UNDEFINED_INSN,	INSN },
 	[REASON_VMFUNC]		= { TDM_EXIT_UNDEFINED_INSN,	INSN },
+	/* The emulator reads the descriptor. */
+	[REASON_INVPCID]	= { TDM_EXIT_EMULATE,		INSN },
 	[REASON_ENCLS]		= { TDM_EXIT_UNDEFINED_INSN,	INSN },
 };
 

@@ -36,8 +36,10 @@ void tdm_vmx_host_init(void)
 	vmcs_write16(VMCS_HOST_GS_SEL, 0);
 	vmcs_write32(VMCS_HOST_SYSENTER_CS, read_msr(MSR_IA32_SYSENTER_CS));
 	vmcs_writen(VMCS_HOST_SYSENTER_EIP, read_msr(MSR_IA32_SYSENTER_EIP));
-	vmcs_write64(VMCS_HOST_PAT, read_msr(MSR_IA32_CR_PAT));
-	vmcs_write64(VMCS_HOST_EFER, read_msr(MSR_EFER));
+	if (tdm_vmx_has_pat_fields())
+		vmcs_write64(VMCS_HOST_PAT, read_msr(MSR_IA32_CR_PAT));
+	if (tdm_vmx_loads_efer())
+		vmcs_write64(VMCS_HOST_EFER, read_msr(MSR_EFER));
 	vmcs_writen(VMCS_HOST_RIP, (unsigned long)tdm_vmx_exit_point);
 }
 

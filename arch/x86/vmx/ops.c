@@ -12,8 +12,9 @@ static void vmx_dump(struct tdm_vcpu *vcpu, struct seq_file *m)
 {
 	struct tdm_vmx *v = to_vmx(vcpu);
 
-	seq_printf(m, "vmcs 0x%llx cpu %d launched %u vpid %u\n",
-		   v->vmcs.phys, v->vmcs.cpu, v->vmcs.launched, v->vpid);
+	seq_printf(m, "vmcs 0x%llx cpu %d launched %u vpid %u mmu %s root 0x%llx\n",
+		   v->vmcs.phys, v->vmcs.cpu, v->vmcs.launched, v->vpid,
+		   v->shadow ? "shadow" : "ept", v->root);
 	tdm_vmcs_dump(m);
 }
 
@@ -40,6 +41,8 @@ const struct tdm_engine_ops tdm_vmx_ops = {
 	.request_window		= tdm_vmx_request_window,
 	.irq_allowed		= tdm_vmx_irq_allowed,
 	.nmi_allowed		= tdm_vmx_nmi_allowed,
+	.mmu_modes		= tdm_vmx_mmu_modes,
+	.must_emulate		= tdm_vmx_must_emulate,
 	.mmu_root_changed	= tdm_vmx_mmu_root_changed,
 	.tlb_flush		= tdm_vmx_tlb_flush,
 	.intercepts_changed	= tdm_vmx_intercepts_changed,

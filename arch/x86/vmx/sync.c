@@ -96,6 +96,8 @@ static void cr_out(struct tdm_vcpu *vcpu)
 	/* The other bits cannot change without an exit, and hardware's differ. */
 	st->cr0 = (st->cr0 & ~v->cr0_owned) | (vmcs_readn(VMCS_GUEST_CR0) & v->cr0_owned);
 	st->cr4 = (st->cr4 & ~v->cr4_owned) | (vmcs_readn(VMCS_GUEST_CR4) & v->cr4_owned);
+	if (v->shadow)
+		return;
 	st->cr3 = vmcs_readn(VMCS_GUEST_CR3);
 	if (pae_paging(st)) {
 		st->pdptr[0] = vmcs_read64(VMCS_GUEST_PDPTE0);
@@ -105,28 +107,43 @@ static void cr_out(struct tdm_vcpu *vcpu)
 	}
 }
 
-static void cr_in(struct tdm_vcpu *vcpu)
+static u64 hw_cr0(const struct tdm_vmx *v, u64 cr0)
 {
-	const struct tdm_vmx_caps *c = &tdm_vmx_caps;
-	struct tdm_vmx *v = to_vmx(vcpu);
-	const struct tdm_state *st = &vcpu->st;
-	u64 cr0, cr4;
-
 	/*
 	 * CD and NW stay the host's: entries do not load them, and a guest
-	 * must not slow the machine down. Unrestricted guests may clear PE, PG.
+	 * must not slow the machine down.
 	 */
-	cr0 = st->cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW);
-	cr0 |= c->cr0_fixed0 & ~(u64)(X86_CR0_PE | X86_CR0_PG);
+	cr0 &= ~(u64)(X86_CR0_CD | X86_CR0_NW);
+	if (v->shadow)
+		return cr0 | tdm_vmx_caps.cr0_fixed0 | X86_CR0_WP;
+	/* Unrestricted guests may clear PE and PG. */
+	return cr0 | (tdm_vmx_caps.cr0_fixed0 & ~(u64)(X86_CR0_PE | X86_CR0_PG));
+}
+
+/*
+ * With shadow paging, how the tables we built are to be read: PAE at least, no
+ * PCIDs and no global pages (each entry flushes), and nothing that looks at user
+ * pages as long as the guest has no paging: all its pages are user pages then.
+ */
+static u64 hw_cr4(const struct tdm_vmx *v, const struct tdm_state *st)
+{
 	/* A machine check while the guest runs is the host's. */
-	cr4 = st->cr4 | c->cr4_fixed0 | (native_read_cr4() & X86_CR4_MCE);
-	vmcs_writen(VMCS_GUEST_CR0, cr0);
-	vmcs_writen(VMCS_CR0_SHADOW, st->cr0);
+	u64 cr4 = st->cr4 | tdm_vmx_caps.cr4_fixed0 | (native_read_cr4() & X86_CR4_MCE);
+
+	if (!v->shadow)
+		return cr4;
+	cr4 = (cr4 & ~(u64)(X86_CR4_PCIDE | X86_CR4_PGE)) | X86_CR4_PAE;
+	if (!(st->cr0 & X86_CR0_PG))
+		cr4 &= ~(u64)(X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE);
+	return cr4;
+}
+
+/* CR3 and PDPTRs; shadow paging has its own, which load_root() (enter.c) writes. */
+static void cr3_in(struct tdm_vmx *v, const struct tdm_state *st)
+{
+	if (v->shadow)
+		return;
 	vmcs_writen(VMCS_GUEST_CR3, st->cr3);
-	vmcs_writen(VMCS_GUEST_CR4, cr4);
-	vmcs_writen(VMCS_CR4_SHADOW, st->cr4);
-	vmcs_write64(VMCS_GUEST_EFER, st->efer);
-	tdm_vmx_set_entry_ctl(v, ENTRY_IA32E, st->efer & EFER_LMA);
 	if (pae_paging(st)) {
 		vmcs_write64(VMCS_GUEST_PDPTE0, st->pdptr[0]);
 		vmcs_write64(VMCS_GUEST_PDPTE1, st->pdptr[1]);
@@ -136,6 +153,20 @@ static void cr_in(struct tdm_vcpu *vcpu)
 	/* Unlike the guest's own moves, these flush nothing by themselves. */
 	if (v->vpid)
 		tdm_invvpid(INV_SINGLE, v->vpid);
+}
+
+static void cr_in(struct tdm_vcpu *vcpu)
+{
+	struct tdm_vmx *v = to_vmx(vcpu);
+	const struct tdm_state *st = &vcpu->st;
+
+	vmcs_writen(VMCS_GUEST_CR0, hw_cr0(v, st->cr0));
+	vmcs_writen(VMCS_CR0_SHADOW, st->cr0);
+	vmcs_writen(VMCS_GUEST_CR4, hw_cr4(v, st));
+	vmcs_writen(VMCS_CR4_SHADOW, st->cr4);
+	tdm_vmx_set_entry_ctl(v, ENTRY_IA32E, st->efer & EFER_LMA);
+	tdm_vmx_efer_in(vcpu);
+	cr3_in(v, st);
 }
 
 /* ---- flags, shadows, pending debug exceptions ---- */
@@ -295,7 +326,7 @@ void tdm_vmx_sync_out(struct tdm_vcpu *vcpu, u32 mask)
 		dr7_out(vcpu);
 	if (mask & TDM_ST_SYSENTER)
 		sysenter_out(vcpu);
-	if (mask & TDM_ST_PAT)
+	if ((mask & TDM_ST_PAT) && !to_vmx(vcpu)->shadow)
 		vcpu->st.pat = vmcs_read64(VMCS_GUEST_PAT);
 	if (mask & TDM_ST_MSRS)
 		msrs_out(vcpu);
@@ -326,7 +357,8 @@ void tdm_vmx_sync_in(struct tdm_vcpu *vcpu, u32 mask)
 		cr_in(vcpu);
 	if (mask & TDM_ST_SYSENTER)
 		sysenter_in(vcpu);
-	if (mask & TDM_ST_PAT)
+	/* Shadow paging keeps the host's PAT; the guest's is a number to read. */
+	if ((mask & TDM_ST_PAT) && !to_vmx(vcpu)->shadow)
 		vmcs_write64(VMCS_GUEST_PAT, vcpu->st.pat);
 	if (mask & TDM_ST_MSRS)
 		msrs_in(vcpu);

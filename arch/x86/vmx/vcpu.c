@@ -51,7 +51,7 @@ static void vpid_free(u16 vpid)
 /** tdm_vmx_vm_init() - tdm_engine_ops.vm_init: nothing is per VM but the mode */
 int tdm_vmx_vm_init(struct tdm_vm *vm)
 {
-	return vm->mmu_mode == TDM_MMU_MODE_EPT ? 0 : -EOPNOTSUPP;
+	return tdm_vmx_caps.mmu_modes & BIT(vm->mmu_mode) ? 0 : -EOPNOTSUPP;
 }
 
 void tdm_vmx_vm_destroy(struct tdm_vm *vm)
@@ -78,12 +78,20 @@ int tdm_vmx_vcpu_create(struct tdm_vcpu *vcpu)
 	r = tdm_vmcs_alloc(&v->vmcs);
 	if (r)
 		goto free_bitmap;
-	v->vpid = vpid_alloc();
+	r = tdm_vmx_efer_create(v);
+	if (r)
+		goto free_vmcs;
+	v->shadow = vcpu->vm->mmu_mode == TDM_MMU_MODE_SHADOW;
+	/* The tables change with each CR3: untagged, every entry and exit flushes. */
+	if (!v->shadow)
+		v->vpid = vpid_alloc();
 	vcpu->engine_priv = v;
 	vcpu->dirty = TDM_ST_ALL;
 	vcpu->valid = TDM_ST_ALL;
 	return 0;
 
+free_vmcs:
+	tdm_vmcs_free(&v->vmcs);
 free_bitmap:
 	free_page((unsigned long)v->msr_bitmap);
 free_vmx:
@@ -98,6 +106,7 @@ void tdm_vmx_vcpu_destroy(struct tdm_vcpu *vcpu)
 
 	tdm_vmcs_free(&v->vmcs);
 	vpid_free(v->vpid);
+	tdm_vmx_efer_destroy(v);
 	free_page((unsigned long)v->msr_bitmap);
 	kfree(v);
 	vcpu->engine_priv = NULL;

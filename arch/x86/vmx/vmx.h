@@ -5,7 +5,7 @@
  * Reading order: caps.c (can we?), vmxon.c (hardware on, off), vcpu.c (life,
  * load, unload), ctrl.c (controls), sync.c (state to and from the VMCS),
  * enter.c with entry.S (the hot path), exit.c (what happened), event.c
- * (injection), check.c (why an entry was refused), ops.c (the table).
+ * (injection), restrict.c (what has to be interpreted), check.c (why an entry was refused), ops.c (the table).
  *
  * Everything here is under vcpu->mutex, touched only by the thread that has
  * the vCPU loaded, except vmcs.cpu and vmcs.launched (see vmcs.h).
@@ -26,7 +26,7 @@
 #define BEFORE_FRESH	BIT(0)	/* interrupts were on: look at the host again */
 #define BEFORE_CTLS	BIT(1)	/* windows or base controls changed */
 #define BEFORE_FLUSH	BIT(2)	/* this CPU may hold stale translations */
-#define BEFORE_ROOT	BIT(3)	/* EPT root changed */
+#define BEFORE_ROOT	BIT(3)	/* EPT root or shadow root changed */
 #define BEFORE_TIMER	BIT(4)	/* stays set while a deadline is armed */
 #define BEFORE_DR	BIT(5)	/* stays set while DR0-3 matter to the guest */
 #define BEFORE_MOVED	BIT(6)	/* another CPU: host fields are stale */
@@ -50,16 +50,18 @@
  * @host_cr3, @host_cr4: as in the VMCS
  * @host_debugctl: to be put back after exits
  * @tsc_offset: as in the VMCS
- * @eptp: as in the VMCS, 0 = none yet
+ * @root: EPTP or, with shadow paging, CR3 as in the VMCS; 0 = none yet
  * @deadline: host TSC at which to exit, ~0 = never
  * @cr0_owned, @cr4_owned: bits the guest reads and writes without an exit
  * @queued: event in VM_ENTRY_INTR_INFO while @injected
  * @dr_granted: MOV DR does not exit for now, the guest's DRs are in hardware
  * @initialised: the VMCS has its constant fields
  * @plain: VMX_EXIT_* flags of exits that need no tdm_vmx_decode()
+ * @shadow: (c) shadow paging: no EPT, VPID, unrestricted guest
  * @vpid: 0 = none left, runs untagged
  * @segs: the host's segment state while the guest's is loaded
  * @msr_bitmap: one page
+ * @efer: MSR-load areas, NULL where the VMCS has fields for EFER
  */
 struct tdm_vmx {
 	struct tdm_vmcs vmcs;
@@ -78,18 +80,20 @@ struct tdm_vmx {
 	bool dr_granted;
 	bool initialised;
 	u8 plain;
+	bool shadow;
 	u16 vpid;
 	unsigned long host_cr3;
 	unsigned long host_cr4;
 	u64 host_debugctl;
 	u64 tsc_offset;
-	u64 eptp;
+	u64 root;
 	u64 deadline;
 	u64 cr0_owned;
 	u64 cr4_owned;
 	struct tdm_event queued;
 	struct tdm_host_segs segs;
 	unsigned long *msr_bitmap;
+	struct tdm_vmx_efer *efer;
 };
 
 static_assert(offsetof(struct tdm_vmx, vmcs.host_rsp) == VMX_HOST_RSP);
@@ -136,6 +140,15 @@ void tdm_vmx_set_entry_ctl(struct tdm_vmx *v, u32 bit, bool on);
 void tdm_vmx_update_valid_after(struct tdm_vcpu *vcpu);
 void tdm_vmx_request_window(struct tdm_vcpu *vcpu, u32 windows);
 void tdm_vmx_set_timer(struct tdm_vcpu *vcpu, u64 delta_tsc);
+
+/* efer.c */
+int tdm_vmx_efer_create(struct tdm_vmx *v);
+void tdm_vmx_efer_destroy(struct tdm_vmx *v);
+void tdm_vmx_efer_init(struct tdm_vmx *v);
+void tdm_vmx_efer_in(struct tdm_vcpu *vcpu);
+
+/* restrict.c */
+bool tdm_vmx_must_emulate(struct tdm_vcpu *vcpu);
 
 /* sync.c */
 void tdm_vmx_sync_in(struct tdm_vcpu *vcpu, u32 mask);

@@ -119,8 +119,10 @@ static int vmx_on(struct tdm_why *why)
 	INIT_LIST_HEAD(&vc->loaded);
 	vc->current_vmcs = NULL;
 	/* Whoever had VMX before us may have left translations behind. */
-	tdm_invept(INV_ALL, 0);
-	tdm_invvpid(INV_ALL, 0);
+	if (tdm_vmx_caps.ept_vpid & EPTCAP_INVEPT_ALL)
+		tdm_invept(INV_ALL, 0);
+	if (tdm_vmx_caps.ept_vpid & EPTCAP_INVVPID_ALL)
+		tdm_invvpid(INV_ALL, 0);
 	return 0;
 }
 
