@@ -65,6 +65,9 @@ static void queue_exc(struct tdm_vcpu *vcpu, const struct tdm_event *new)
 	struct tdm_events *ev = &vcpu->ev;
 	const struct tdm_event *old = exc_in_progress(ev);
 
+	/* The second page fault has written CR2 when it becomes a double fault. */
+	if (old && new->vector == X86_TRAP_PF)
+		vcpu->st.cr2 = new->payload;
 	if (old && exc_classes[old->vector & 31] == EXC_DOUBLE &&
 	    exc_classes[new->vector & 31] != EXC_BENIGN) {
 		ev->exc_pending = false;
@@ -81,8 +84,12 @@ static void queue_exc(struct tdm_vcpu *vcpu, const struct tdm_event *new)
 	} else {
 		ev->exc = *new;
 	}
-	/* An exception cut short is replaced; the guest comes to it again. */
-	if (ev->cur_valid && ev->cur.type == TDM_EV_EXC)
+	/*
+	 * An exception cut short is replaced; the guest comes to it again. So it
+	 * does to INT n, INT3, INTO and ICEBP: RIP is still at the instruction.
+	 * Nobody would send an interrupt again: that one waits.
+	 */
+	if (ev->cur_valid && ev->cur.type != TDM_EV_IRQ && ev->cur.type != TDM_EV_NMI)
 		ev->cur_valid = false;
 	ev->exc_pending = true;
 }
@@ -164,8 +171,11 @@ static void inject_exc(struct tdm_vcpu *vcpu)
 
 	if (exc_is_fault(ev->vector)) {
 		tdm_need(vcpu, TDM_ST_RFLAGS);
-		vcpu->regs.rflags |= X86_EFLAGS_RF;
-		tdm_touch(vcpu, TDM_ST_RFLAGS);
+		/* After an exit for a fault it is there already (27.3.3). */
+		if (!(vcpu->regs.rflags & X86_EFLAGS_RF)) {
+			vcpu->regs.rflags |= X86_EFLAGS_RF;
+			tdm_touch(vcpu, TDM_ST_RFLAGS);
+		}
 	}
 	vcpu->ev.exc_pending = false;
 	tdm_stat(vcpu, inj_exception);
@@ -232,7 +242,7 @@ static u32 inject_async(struct tdm_vcpu *vcpu, bool done)
 			windows |= TDM_WINDOW_NMI;
 	}
 	if (ev->cur_valid) {
-		windows |= TDM_WINDOW_IRQ;
+		windows |= ev->cur.type == TDM_EV_NMI ? TDM_WINDOW_NMI : TDM_WINDOW_IRQ;
 	} else if (tdm_irq_pending(vcpu)) {
 		if (!done && vcpu->ops->irq_allowed(vcpu) && inject_irq(vcpu))
 			done = true;
