@@ -45,9 +45,9 @@ typedef __s64 s64;
 
 #define READ_ONCE(x)	(*(volatile __typeof__(x) *)&(x))
 #define WRITE_ONCE(x, v) (*(volatile __typeof__(x) *)&(x) = (v))
-#define min(a, b)	((a) < (b) ? (a) : (b))
-#define max(a, b)	((a) > (b) ? (a) : (b))
-#define min3(a, b, c)	min(min(a, b), c)
+#define min(a, b)	({ __auto_type a__ = (a); __auto_type b__ = (b); a__ < b__ ? a__ : b__; })
+#define max(a, b)	({ __auto_type x__ = (a); __auto_type y__ = (b); x__ > y__ ? x__ : y__; })
+#define min3(a, b, c)	({ __auto_type m__ = min(a, b); min(m__, c); })
 #define min_t(t, a, b)	min((t)(a), (t)(b))
 #define swap(a, b)	do { __typeof__(a) t__ = (a); (a) = (b); (b) = t__; } while (0)
 #define min_not_zero(a, b) (!(a) ? (b) : !(b) ? (a) : min(a, b))

@@ -3,6 +3,8 @@
 #ifndef SHIM_CPUFEATURES_H
 #define SHIM_CPUFEATURES_H
 
+#include <asm/processor-flags.h>	/* the kernel has it by way of others */
+
 #define X86_FEATURE_PSE36	0
 #define X86_FEATURE_GBPAGES	1
 #define X86_FEATURE_CX16	2
