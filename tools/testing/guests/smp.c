@@ -12,54 +12,12 @@ const char guest_name[] = "smp";
 
 #define VEC_IPI 0x61
 #define VEC_AP 0x62
-/* Where the SIPI starts an AP: below what legacy.S uses. */
-#define TRAMPOLINE 0x6000ul
 #define SPURIOUS 0xff
 
-extern char ap_trampoline[], ap_trampoline_end[], ap_stack_top[];
-void ap_main(void);
-
-volatile int ap_started;
+static volatile int ap_started;
 static volatile int command, done, ap_ipis, ap_nmis;
 static volatile u64 ap_apic_id, ap_value, ap_address;
 static volatile u32 counter;
-
-/* 16 bits, CS = TRAMPOLINE / 16, then the same way as the boot processor. */
-asm(".text\n"
-    ".code16\n"
-    "ap_trampoline:\n"
-    "	cli\n"
-    "	mov	%cs, %ax\n"
-    "	mov	%ax, %ds\n"
-    "	lgdtl	ap_gdt_ptr - ap_trampoline\n"
-    "	mov	%cr0, %eax\n"
-    "	or	$1, %al\n"
-    "	and	$0x9fffffff, %eax\n"
-    "	mov	%eax, %cr0\n"
-    "	ljmpl	$0x18, $ap_pm\n"
-    "ap_gdt_ptr:\n"
-    "	.word	0xff\n"
-    "	.long	gdt\n"
-    "ap_trampoline_end:\n"
-    ".code32\n"
-    "ap_pm:\n"
-    "	mov	$0x10, %eax\n"
-    "	mov	%eax, %ds\n"
-    "	mov	%eax, %es\n"
-    "	mov	%eax, %ss\n"
-    "	mov	$ap_stack_top, %esp\n"
-    "	mov	$boot_pml4, %eax\n"
-    "	call	enter_long_common\n"
-    "	ljmp	$0x08, $1f\n"
-    ".code64\n"
-    "1:	mov	$ap_stack_top, %rsp\n"
-    "	xor	%ebp, %ebp\n"
-    "	call	ap_main\n"
-    ".bss\n"
-    ".balign 16\n"
-    ".skip 8192\n"
-    "ap_stack_top:\n"
-    ".text\n");
 
 static bool ap_hook(struct frame *f)
 {
@@ -82,7 +40,7 @@ static bool nmi_hook(struct frame *f)
 
 enum { CMD_NONE, CMD_COUNT, CMD_READ, CMD_FLUSH, CMD_IPI, CMD_HLT };
 
-void ap_main(void)
+static void ap_main(void)
 {
 	int i;
 
@@ -145,12 +103,11 @@ static void wait_ticks(u64 n)
 
 static bool start_ap(void)
 {
-	memcpy((void *)TRAMPOLINE, ap_trampoline,
-	       ap_trampoline_end - ap_trampoline);
+	ap_prepare(ap_main);
 	apic_icr(0, ICR_OTHERS | ICR_INIT | ICR_ASSERT);
 	wait_ticks(1000000);
 	check_eq("init.waits", ap_started, 0);
-	apic_icr(0, ICR_OTHERS | ICR_SIPI | ICR_ASSERT | TRAMPOLINE >> 12);
+	apic_icr(0, ICR_OTHERS | ICR_SIPI | ICR_ASSERT | AP_TRAMPOLINE >> 12);
 	return wait_count(&ap_started, 1);
 }
 
@@ -182,7 +139,7 @@ static void ipis(void)
 	check(wait_count(&ap_ipis, 4), "hlt.woken", "yes");
 	check(obey(CMD_READ), "hlt.goes_on", "yes");
 	/* A second SIPI to a running processor does nothing. */
-	apic_icr(ap, ICR_SIPI | ICR_ASSERT | TRAMPOLINE >> 12);
+	apic_icr(ap, ICR_SIPI | ICR_ASSERT | AP_TRAMPOLINE >> 12);
 	wait_ticks(1000000);
 	check(obey(CMD_READ) && ap_started == 1, "sipi.ignored",
 	      "started %d", ap_started);
@@ -227,7 +184,7 @@ static void again(void)
 	wait_ticks(3000000);
 	check_eq("init.stops", done, 0);
 	command = CMD_NONE;
-	apic_icr(ap, ICR_SIPI | ICR_ASSERT | TRAMPOLINE >> 12);
+	apic_icr(ap, ICR_SIPI | ICR_ASSERT | AP_TRAMPOLINE >> 12);
 	check(wait_count(&ap_started, 2), "sipi.again", "starts");
 	check(obey(CMD_READ), "sipi.again_obeys", "yes");
 }

@@ -98,6 +98,12 @@ bool wait_count(const volatile int *p, int want);
 /* Lets that long pass with interrupts open. */
 void let_pass(u64 ticks);
 
+/* ap.c; the SIPI's address: below what legacy.S uses. */
+#define AP_TRAMPOLINE 0x6000ul
+extern void (*ap_entry)(void);
+void ap_prepare(void (*entry)(void));
+void ap_start(void (*entry)(void));
+
 /* Hooks that count and give EOI to the LAPIC, or to the PIC. */
 extern volatile int irq_count[256];
 extern u64 irq_last_rip;
