@@ -34,9 +34,9 @@ def bios():
         / "usr/share/bochs/BIOS-bochs-latest"
 
 
-def bochs3():
-    """Bochs 3.0."""
-    return bochsbuild.binary()
+def bochs3(hooks=False):
+    """Bochs 3.0, with HOOKS the one that counts events."""
+    return bochsbuild.binary(hooks)
 
 
 def elf_kernel(bzimage):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from deplib.cache import Failure
 
-from . import console, machine, multiboot, qmp, report, session
+from . import console, machine, measure, multiboot, qmp, report, session
 from .emulator import Emulator
 from .rundir import RunDirectory
 
@@ -237,6 +237,7 @@ def run(options):
             return session.STATUS_TIMEOUT
         if options.ticks:
             _report_ticks(part, stream)
+        measure.report(options, directory.path)
         if stream.value is not None:
             return (stream.value << 1 | 1) & 0xff
         status, message = part.verdict(returncode)

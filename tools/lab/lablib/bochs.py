@@ -84,7 +84,7 @@ def command(setup):
     if old:
         text += "sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy\n"
     (setup.directory / "bochsrc").write_text(text)
-    argv = ["bochs-bin" if old else str(artefacts.bochs3()), "-q", "-f",
+    argv = ["bochs-bin" if old else str(artefacts.bochs3(setup.hooks)), "-q", "-f",
             str(setup.directory / "bochsrc")]
     if old:
         (setup.directory / "rc").write_text("c\nq\n")
@@ -92,4 +92,6 @@ def command(setup):
     env = {"TERM": "vt100"}
     if setup.counting:
         env["LD_PRELOAD"] = str(artefacts.no_srand())
+    if setup.profile:
+        env["TANDEM_PROFILE"] = "1"
     return argv, env

@@ -23,6 +23,13 @@ def _machine_options(parser):
                         help="counting mode: the TSC counts instructions and "
                         "a run repeats exactly")
     parser.add_argument("--timeout", type=float, metavar="S")
+    parser.add_argument("--events", metavar="FILE",
+                        help="write there what was counted between markers: "
+                        "instructions, VM exits by reason, exceptions "
+                        "(Bochs 3.0)")
+    parser.add_argument("--profile", nargs="?", type=int, const=40, default=0,
+                        metavar="N", help="show the N (40) symbols of the "
+                        "host's kernel that ran most instructions (Bochs 3.0)")
     parser.add_argument("--keep", action="store_true",
                         help="keep the run's directory and say where it is")
 

@@ -57,6 +57,7 @@ def overlay(options, module, interactive):
     config = {"path": _search_path(guests),
               "module_args": options.module_args or "",
               "quiet": "yes" if options.count else "",
+              "symbols": "yes" if options.profile else "",
               "interactive": "yes" if interactive else ""}
     if module:
         archive.file("/lab/tandem.ko", _stripped(module))

@@ -36,6 +36,8 @@ class Setup:
     gdb_port: int = 0
     bare: bool = False          # COM1 is our stdout; a guest, not a host
     exit_port: bool = True      # QEMU: whether isa-debug-exit is there
+    hooks: bool = False         # Bochs with the hooks of emulator/hooks.cc
+    profile: bool = False       # instructions by address, too
     qmp_fd: int = -1            # QEMU: inherited, start paused
     gdb_fd: int = -1            # QEMU: inherited
 
@@ -76,7 +78,12 @@ def setup(options, directory):
         raise Failure("QEMU's TCG has no VMX; use --machine bt or svm")
     if options.machine == "svm" and emulator != "qemu":
         raise Failure("Bochs' models here have no SVM; use --emulator qemu")
+    measuring = bool(options.events or options.profile)
+    if measuring and emulator != "bochs3":
+        raise Failure("--events and --profile need Bochs 3.0: use --machine "
+                      "vmx without --emulator")
     return Setup(
+        hooks=measuring, profile=bool(options.profile),
         machine=options.machine, emulator=emulator, directory=directory,
         cpu=options.cpu or default_cpu(options.machine, emulator),
         smp=options.smp, counting=options.count,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deplib import cache, kernel
 
-from . import artefacts, console, initramfs, machine, report
+from . import artefacts, console, initramfs, machine, measure, report
 from .channel import Channel
 from .emulator import Emulator
 from .rundir import RunDirectory
@@ -166,4 +166,5 @@ def run(options):
             report.emulator_words(directory.path)
         elif options.keep:
             report.say(f"run directory: {directory.path}")
+        measure.report(options, directory.path)
         return status

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * hooks.cc - a Bochs that counts: instructions, VM exits by reason, exceptions
+ * and interrupts between two markers, and on demand instructions by address.
+ *
+ * Compiled into Bochs (bochsbuild.py) in place of its instrumentation stubs.
+ * A marker is PREFETCHT2 with one of the MARK_ addresses: it does nothing, may
+ * be executed at any privilege, in a guest or outside, and causes no exit, so
+ * that guests can delimit what is measured without the monitor's help.
+ *
+ * Must not change what the machine does: a run counts the same instructions
+ * with and without these hooks.
+ *
+ * Files, in the emulator's working directory:
+ *   events.txt    a line "window N key=value..." for each closed window
+ *   profile.txt   with TANDEM_PROFILE set: "window N", then "WORLD RIP COUNT"
+ *   kallsyms.txt  what the host wrote to PORT_SYMBOLS
+ */
+#include "bochs.h"
+#include "cpu/cpu.h"
+#include "pc_system.h"
+
+#if BX_INSTRUMENTATION
+
+#include <map>
+#include <string>
+#include <unordered_map>
+
+enum {
+	/*
+	 * An inner window; if there was one, the outer one is not reported.
+	 * What lies between a pause and a resumption does not count.
+	 */
+	MARK_BEGIN = 0x7a6d0001,
+	MARK_END = 0x7a6d0002,
+	MARK_PAUSE = 0x7a6d0005,
+	MARK_RESUME = 0x7a6d0006,
+	/* The whole command, as the lab runs it. */
+	MARK_OUTER_BEGIN = 0x7a6d0003,
+	MARK_OUTER_END = 0x7a6d0004,
+	PORT_SYMBOLS = 0x8904,
+	CPUS = 64,
+};
+
+typedef std::map<std::string, Bit64u> counters;
+typedef std::unordered_map<Bit64u, Bit64u> histogram;
+
+/* Where an instruction ran. */
+enum world { WORLD_GUEST, WORLD_USER, WORLD_KERNEL, WORLDS };
+static const char *const world_names[WORLDS] = { "guest", "user", "kernel" };
+
+bool tdm_profiling;
+
+static bool want_profile, is_open, is_outer, is_paused, had_inner;
+static unsigned windows;
+static FILE *events_file, *profile_file, *symbols_file;
+
+/* Since power-on; at the last begin or resumption; of the window before. */
+static counters total, since, window;
+static Bit64u entered[CPUS];	/* icount at the last VM entry */
+static bool leaving[CPUS];	/* within a VM exit */
+
+static histogram profile[WORLDS];
+/* The instruction whose count is not known before the next one starts. */
+static struct {
+	Bit64u rip, icount;
+	enum world world;
+	bool valid;
+} last[CPUS];
+
+static bool in_guest(unsigned cpu)
+{
+	return BX_CPU(cpu)->in_vmx_guest;
+}
+
+static counters now(void)
+{
+	counters c = total;
+
+	c["ticks"] = bx_pc_system.time_ticks();
+	for (unsigned cpu = 0; cpu < BX_SMP_PROCESSORS; cpu++) {
+		c["instructions"] += BX_CPU(cpu)->icount;
+		if (in_guest(cpu))
+			c["guest_instructions"] += BX_CPU(cpu)->icount - entered[cpu];
+	}
+	return c;
+}
+
+static void resume(void)
+{
+	is_paused = false;
+	since = now();
+	for (unsigned cpu = 0; cpu < CPUS; cpu++)
+		last[cpu].valid = false;
+	tdm_profiling = want_profile;
+}
+
+static void pause_window(void)
+{
+	if (is_paused)
+		return;
+	is_paused = true;
+	tdm_profiling = false;
+	for (auto &entry : now())
+		window[entry.first] += entry.second - since[entry.first];
+}
+
+static void begin(bool outer)
+{
+	is_open = true;
+	is_outer = outer;
+	window.clear();
+	for (int w = 0; w < WORLDS; w++)
+		profile[w].clear();
+	resume();
+}
+
+static void write_profile(void)
+{
+	fprintf(profile_file, "window %u\n", windows);
+	for (int w = 0; w < WORLDS; w++)
+		for (auto &entry : profile[w])
+			fprintf(profile_file, "%s %llx %llu\n", world_names[w],
+				(unsigned long long)entry.first,
+				(unsigned long long)entry.second);
+	fflush(profile_file);
+}
+
+static void end(void)
+{
+	pause_window();
+	is_open = false;
+	fprintf(events_file, "window %u", windows);
+	for (auto &entry : window)
+		if (entry.second)
+			fprintf(events_file, " %s=%llu", entry.first.c_str(),
+				(unsigned long long)entry.second);
+	fputc('\n', events_file);
+	fflush(events_file);
+	if (want_profile)
+		write_profile();
+	windows++;
+}
+
+void tdm_init(void)
+{
+	events_file = fopen("events.txt", "w");
+	want_profile = getenv("TANDEM_PROFILE") != NULL;
+	if (want_profile)
+		profile_file = fopen("profile.txt", "w");
+	if (!events_file || (want_profile && !profile_file)) {
+		perror("tandem hooks: cannot write events.txt or profile.txt");
+		_exit(1);
+	}
+}
+
+void tdm_exit(void)
+{
+	/* The machine went off by itself: what was measured ends here. */
+	if (is_open && !(is_outer && had_inner))
+		end();
+}
+
+void tdm_mark(unsigned what, bx_address address)
+{
+	if (what != BX_INSTR_PREFETCH_T2)
+		return;
+	switch (address) {
+	case MARK_BEGIN:
+		had_inner = true;
+		begin(false);
+		break;
+	case MARK_OUTER_BEGIN:
+		had_inner = false;
+		begin(true);
+		break;
+	case MARK_END:
+		if (is_open && !is_outer)
+			end();
+		break;
+	case MARK_OUTER_END:
+		if (is_open && !had_inner)
+			end();
+		break;
+	case MARK_PAUSE:
+		if (is_open && !is_outer)
+			pause_window();
+		break;
+	case MARK_RESUME:
+		if (is_open && !is_outer)
+			resume();
+		break;
+	}
+}
+
+void tdm_instruction(unsigned cpu)
+{
+	BX_CPU_C *c = BX_CPU(cpu);
+
+	if (last[cpu].valid)
+		profile[last[cpu].world][last[cpu].rip] +=
+			c->icount - last[cpu].icount;
+	last[cpu].rip = c->gen_reg[BX_64BIT_REG_RIP].rrx;
+	last[cpu].icount = c->icount;
+	last[cpu].world = c->in_vmx_guest ? WORLD_GUEST :
+		c->sregs[BX_SEG_REG_CS].selector.rpl == 3 ? WORLD_USER :
+							    WORLD_KERNEL;
+	last[cpu].valid = true;
+}
+
+static void count(const char *kind, unsigned number)
+{
+	total[std::string(kind) + std::to_string(number)]++;
+}
+
+void tdm_tlb(unsigned cpu, unsigned what)
+{
+	bool guest = in_guest(cpu);
+
+	switch (what) {
+	case BX_INSTR_CONTEXT_SWITCH:
+		/* Once in each VM entry, once in each VM exit. */
+		if (leaving[cpu])
+			leaving[cpu] = false;
+		else
+			entered[cpu] = BX_CPU(cpu)->icount;
+		break;
+	case BX_INSTR_MOV_CR3:
+		total[guest ? "guest_cr3_loads" : "host_cr3_loads"]++;
+		break;
+	case BX_INSTR_INVLPG:
+		total[guest ? "guest_invlpg" : "host_invlpg"]++;
+		break;
+	}
+}
+
+void tdm_vmexit(unsigned cpu, Bit32u reason)
+{
+	count("exit_", reason & 0xffff);
+	leaving[cpu] = true;
+	if (reason >> 31)
+		return;	/* a failed entry: it never was in the guest */
+	total["vm_exits"]++;
+	total["guest_instructions"] += BX_CPU(cpu)->icount - entered[cpu];
+}
+
+void tdm_exception(unsigned cpu, unsigned vector)
+{
+	count(in_guest(cpu) ? "guest_exception_" : "host_exception_", vector);
+}
+
+void tdm_interrupt(unsigned cpu)
+{
+	total[in_guest(cpu) ? "guest_interrupts" : "host_interrupts"]++;
+}
+
+void tdm_out(Bit16u port, unsigned value)
+{
+	if (port != PORT_SYMBOLS)
+		return;
+	if (!symbols_file)
+		symbols_file = fopen("kallsyms.txt", "w");
+	if (symbols_file)
+		fputc(value, symbols_file);
+}
+
+#endif
