@@ -23,6 +23,7 @@
 #include "vcpu.h"
 
 #define KICK_SIGNAL SIGUSR1
+#define LAB_MARK_BEGIN 0x7a6d0001ul
 
 struct exit_info {
 	const char *name, *text;
@@ -504,7 +505,10 @@ static void *vcpu_thread(void *arg)
 	sigemptyset(&kick);
 	sigaddset(&kick, KICK_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &kick, NULL);
-	atomic_compare_exchange_strong(&m->start_tsc, &none, __rdtsc());
+	/* Tells the lab's Bochs (tools/lab/emulator/hooks.cc) where counting
+	 * begins; a hint to nobody elsewhere. */
+	if (atomic_compare_exchange_strong(&m->start_tsc, &none, __rdtsc()))
+		_mm_prefetch((const char *)LAB_MARK_BEGIN, _MM_HINT_T2);
 	while (!atomic_load(&m->stopping)) {
 		count(&v->runs);
 		if (!ioctl(v->fd, KVM_RUN, 0))
