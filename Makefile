@@ -21,6 +21,7 @@ help:
 	@echo '  deps     install what building and testing need (apt, as root)'
 	@echo '  demo     boot a stock Debian kernel as guest in an emulated host'
 	@echo '  test     every test; last line "N passed, N failed, N skipped"'
+	@echo '  bench    what operations and workloads cost on each runner; BENCH=--quick'
 	@echo '  check    the quick subset of test: no emulated host'
 	@echo '  load     insmod build/tandem.ko here (real hardware, as root); unload'
 	@echo '  clean    remove build/'
@@ -48,6 +49,9 @@ demo: deps
 test: deps
 	@tools/testing/run
 
+bench: deps
+	@tools/bench/bench $(BENCH)
+
 check:
 	@tools/testing/run --quick
 
@@ -60,4 +64,4 @@ unload:
 clean:
 	rm -rf $(B)
 
-.PHONY: all help deps modules tools demo test check load unload clean
+.PHONY: all help deps modules tools demo test bench check load unload clean

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is measured on what: operations, workloads, runners, aims.
+
+Names are part of the contract of build/bench.json: keep them.
+"""
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Something that can run a guest."""
+    name: str
+    options: str            # of `tandem run`
+    setup: str = ""         # shell, in the host, before the first guest
+    teardown: str = ""
+
+
+_KVM = "modprobe kvm_intel enable_apicv=0 ept={}"
+_NO_KVM = "rmmod kvm_intel kvm"
+
+# APICv is off because Bochs' hangs now and then. "bare" needs no host.
+BARE = "bare"
+RUNNERS = {runner.name: runner for runner in (
+    Runner(BARE, ""),
+    Runner("tandem-vmx-ept", "--engine vmx --mmu ept"),
+    Runner("tandem-vmx-shadow", "--engine vmx --mmu shadow"),
+    Runner("kvm-ept", "--device /dev/kvm", _KVM.format(1), _NO_KVM),
+    Runner("kvm-shadow", "--device /dev/kvm", _KVM.format(0), _NO_KVM),
+)}
+
+# Operations of tools/testing/guests/nano.c and what they are.
+NANO = {
+    "cpuid": "CPUID",
+    "cli": "CLI",
+    "sti_cli": "STI, CLI",
+    "pushf_popf": "PUSHF, POPF",
+    "cr8wr": "MOV to CR8",
+    "swapgs": "SWAPGS",
+    "callret": "CALL, RET",
+    "indirect_call": "CALL through a register, RET",
+    "in": "IN from port 0x80 (nobody's)",
+    "out": "OUT to port 0x80 (nobody's)",
+    "in_pic": "read of the interrupt controller",
+    "out_pic": "write to the interrupt controller",
+    "in_pit": "read of the timer",
+    "rdtsc": "RDTSC",
+    "rdmsr_efer": "RDMSR of EFER",
+    "wrmsr_efer": "WRMSR of EFER",
+    "rdmsr_apic_base": "RDMSR of APIC_BASE",
+    "wrmsr_pat": "WRMSR of PAT",
+    "wrmsr_lstar": "WRMSR of LSTAR",
+    "wrmsr_fs_base": "WRMSR of FS_BASE",
+    "cr0_write": "MOV to CR0, unchanged",
+    "clts": "CLTS",
+    "syscall": "SYSCALL from ring 3, SYSRET",
+    "divzero": "#DE, handler skips, IRET",
+    "apic_read": "read of an APIC register",
+    "apic_write_tpr": "write of the APIC's TPR",
+    "interrupt": "interrupt sent to oneself, taken, EOI",
+    "wrmsr_tsc_deadline": "arming the APIC timer",
+    "hlt_wakeup": "HLT until the APIC timer's interrupt",
+    "pgfault": "true #PF, handler skips, IRET",
+    "pgfault_fix": "PTE made not present, INVLPG, #PF, handler repairs, IRET",
+    "ptemod_unchanged": "PTE written with the value it has, no flush",
+    "ptemod_p_np": "PTE to not present, 64 after each flush",
+    "ptemod_np_p": "PTE to present, 64 after each flush",
+    "traced_unchanged": "first PTE write after a flush: value unchanged",
+    "traced_p_np": "first PTE write after a flush: to not present",
+    "traced_np_p": "first PTE write after a flush: to present",
+    "pte_flip": "PTE changed, INVLPG, write through it",
+    "hidden_fault": "first use of a mapping the guest made before",
+    "first_touch": "new PTE, first use of it",
+    "new_memory": "first use of memory through a large mapping",
+    "invlpg": "INVLPG of a page in use",
+    "touch_after_invlpg": "use of a page after its INVLPG",
+    "cr3_reload": "MOV to CR3, the same",
+    "cr3_switch": "MOV to CR3, two address spaces in turn",
+    "cr3_switch_8": "MOV to CR3, eight address spaces in turn",
+    "cr3_new": "MOV to CR3, an address space never seen",
+}
+# A loop's own cost, subtracted from the operations of that kind.
+OVERHEAD = {"loop": "empty", "timed": "empty_timed"}
+# PTEs that ptemod_* change between two looks at the clock.
+BATCH = 64
+
+# Workloads of guest/macro.c: how often, in full and with --quick.
+MACRO = {
+    "boot": (1, 1),
+    "forkwait": (1000, 100),
+    "forkexec": (200, 20),
+    "switch": (2000, 200),
+    "syscalls": (20000, 2000),
+    "largeram": (4, 1),
+    "compute": (10, 1),
+}
+MACRO_TEXT = {
+    "boot": "Linux from its entry to process 1",
+    "forkwait": "fork, exit, wait",
+    "forkexec": "vfork, exec, exit, wait",
+    "switch": "a byte from one process to another and back",
+    "syscalls": "getppid()",
+    "largeram": "16 MiB mapped, touched, unmapped",
+    "compute": "256 KiB sorted",
+}
+
+# (operation, runner): instructions at most.
+AIMS = {
+    ("pte_flip", "tandem-vmx-shadow"): 1200,
+    ("pgfault_fix", "tandem-vmx-shadow"): 2500,
+    ("cr3_switch", "tandem-vmx-shadow"): 450,
+    ("first_touch", "tandem-vmx-shadow"): 2000,
+    ("cpuid", "tandem-vmx-ept"): 250,
+    ("in_pic", "tandem-vmx-ept"): 350,
+}
+# (workload, runner): at most FACTOR times what OTHER needs.
+RATIO_AIMS = {
+    ("forkwait", "tandem-vmx-shadow"): ("kvm-shadow", 0.5),
+    ("boot", "tandem-vmx-shadow"): (BARE, 1.5),
+    ("boot", "tandem-vmx-ept"): (BARE, 1.03),
+}

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""From totals to figures per operation, and the file build/bench.json."""
+import json
+from dataclasses import dataclass
+
+from . import plan
+
+# Not events: what the instructions column says already.
+_NO_EVENTS = {"instructions", "ticks", "guest_instructions"}
+
+
+@dataclass
+class Figure:
+    """A row of bench.json."""
+    op: str
+    runner: str
+    instructions: float     # an operation, overhead subtracted; macro: all
+    events: dict            # an operation; macro: all
+    n: int
+    macro: bool
+    guest: float            # of the instructions, the guest's own
+
+
+def _overheads(rows):
+    """{(runner, kind): instructions of the loop itself} on the bare machine.
+
+    The host's clock interrupts hit it anywhere else.
+    """
+    found = {}
+    for row in rows:
+        for kind, op in plan.OVERHEAD.items():
+            if row.op == op and row.runner == plan.BARE:
+                found[kind] = row.counts["instructions"] / row.n
+    return found
+
+
+def _vm_stats(row, boots):
+    """What the VM itself counted during ROW's workload, without its boot."""
+    boot = boots.get(row.runner)
+    if row.op == "boot" or boot is None:
+        return row.stats if row.op == "boot" else {}
+    return {name: value - boot.get(name, 0)
+            for name, value in row.stats.items()
+            if value > boot.get(name, 0)}
+
+
+def figures(rows):
+    overheads = _overheads(rows)
+    boots = {row.runner: row.stats for row in rows if row.op == "boot"}
+    found = []
+    for row in rows:
+        if row.op in plan.OVERHEAD.values():
+            continue
+        macro = row.kind == "macro"
+        n = 1 if macro else row.n
+        overhead = 0 if macro else overheads.get(row.kind, 0)
+        if row.kind == "timed" and row.op.startswith("ptemod"):
+            overhead /= plan.BATCH
+        events = {name: count / n for name, count in row.counts.items()
+                  if name not in _NO_EVENTS}
+        if macro:
+            events.update({f"vm_{name}": value for name, value
+                           in _vm_stats(row, boots).items()})
+        found.append(Figure(
+            row.op, row.runner,
+            max(0, row.counts["instructions"] / n - overhead), events, row.n,
+            macro, row.counts.get("guest_instructions", 0) / n))
+    return found
+
+
+def _tidy(value):
+    return int(value) if value == int(value) else round(value, 3)
+
+
+def write(path, found, commit, machine, kernel):
+    rows = [{"op": figure.op, "runner": figure.runner,
+             "instructions": _tidy(figure.instructions),
+             "events": {name: _tidy(count) for name, count
+                        in sorted(figure.events.items())},
+             "machine": machine, "kernel": kernel, "n": figure.n}
+            for figure in found]
+    with open(path, "w", encoding="ascii") as out:
+        json.dump({"commit": commit, "rows": rows}, out, indent=1)
+        out.write("\n")

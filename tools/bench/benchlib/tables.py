@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The tables of `make bench`, as reStructuredText."""
+from . import model, plan
+
+
+def _table(header, rows):
+    """An RST simple table of strings; the first column to the left."""
+    widths = [max(len(row[i]) for row in [header, *rows])
+              for i in range(len(header))]
+    rule = "  ".join("=" * width for width in widths)
+
+    def line(row):
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width)
+                  for cell, width in zip(row[1:], widths[1:])]
+        return "  ".join(cells).rstrip()
+    return "\n".join([rule, line(header), rule, *map(line, rows), rule])
+
+
+def _number(value):
+    if value is None:
+        return "-"
+    return f"{value:,.1f}" if value < 10 and value != int(value) \
+        else f"{value:,.0f}"
+
+
+def _by_op(figures, macro):
+    """{op: {runner: Figure}} in plan's order."""
+    found = {}
+    for op in plan.MACRO if macro else plan.NANO:
+        cells = {figure.runner: figure for figure in figures
+                 if figure.op == op and figure.macro == macro}
+        if cells:
+            found[op] = cells
+    return found
+
+
+def _runners(figures):
+    have = {figure.runner for figure in figures}
+    return [name for name in plan.RUNNERS if name in have]
+
+
+def nano(figures):
+    runners = _runners(figures)
+    rows = [[op, *(_number(cells[runner].instructions)
+                   if runner in cells else "-" for runner in runners)]
+            for op, cells in _by_op(figures, False).items()]
+    return _table(["operation", *runners], rows) if rows else ""
+
+
+def macro(figures):
+    runners = _runners(figures)
+    rows = []
+    for op, cells in _by_op(figures, True).items():
+        bare = cells.get(plan.BARE)
+        count = next(iter(cells.values())).n
+        row = [f"{op} x {count}" if count > 1 else op]
+        for runner in runners:
+            if runner not in cells:
+                row.append("-")
+                continue
+            value = cells[runner].instructions
+            text = f"{value / 1e6:,.1f}"
+            if bare and runner != plan.BARE:
+                text += f" ({value / bare.instructions:.2f})"
+            row.append(text)
+        rows.append(row)
+    return _table(["million instructions (over bare)", *runners], rows) \
+        if rows else ""
+
+
+def exits(figures):
+    """VM exits of the macro workloads, by reason."""
+    parts = []
+    for op, cells in _by_op(figures, True).items():
+        runners = [name for name in plan.RUNNERS
+                   if name in cells and cells[name].events.get("vm_exits")]
+        if not runners:
+            continue
+        reasons = sorted({name for runner in runners
+                          for name in cells[runner].events
+                          if name.startswith("exit_")},
+                         key=lambda name: -max(
+                             cells[runner].events.get(name, 0)
+                             for runner in runners))
+        rows = [[name[5:], *(_number(cells[runner].events.get(name, 0))
+                             for runner in runners)] for name in reasons]
+        rows.append(["all", *(_number(sum(
+            cells[runner].events.get(name, 0) for name in reasons))
+            for runner in runners)])
+        parts.append(_table([f"exits: {op}", *runners], rows))
+    return "\n\n".join(parts)
+
+
+def projection(figures, profiles):
+    """Cycles by the cost model, a column for each runner and profile."""
+    runners = _runners(figures)
+    parts = []
+    for name, profile in profiles.items():
+        rows = []
+        for macros in (False, True):
+            for op, cells in _by_op(figures, macros).items():
+                # A whole workload in millions of cycles.
+                scale = 1e6 if macros else 1
+                rows.append([op + (" (millions)" if macros else ""), *(
+                    _number(model.cycles(cells[runner], profile) / scale)
+                    if runner in cells else "-" for runner in runners)])
+        if rows:
+            parts.append(_table([f"cycles, profile {name}", *runners], rows))
+    return "\n\n".join(parts)
+
+
+def aims(figures):
+    """Each aim with what was reached."""
+    have = {(figure.op, figure.runner): figure for figure in figures}
+    rows = []
+    for key, aim in plan.AIMS.items():
+        if key in have:
+            value = have[key].instructions
+            rows.append([" ".join(key), _number(aim), _number(value),
+                         "met" if value <= aim else "missed"])
+    for (op, runner), (other, factor) in plan.RATIO_AIMS.items():
+        if (op, runner) in have and (op, other) in have:
+            value = have[op, runner].instructions \
+                / have[op, other].instructions
+            rows.append([f"{op} {runner} / {other}", f"{factor:.2f}",
+                         f"{value:.2f}", "met" if value <= factor
+                         else "missed"])
+    return _table(["aim", "at most", "reached", ""], rows) if rows else ""
+
+
+def missing(absent):
+    """What was not measured, and why: one line a runner and reason."""
+    groups = {}
+    for item in absent:
+        if item.op not in plan.OVERHEAD.values():
+            groups.setdefault((item.runner, item.why), []).append(item.op)
+    return "\n".join(f"not available: {runner}: {', '.join(ops)}: {why}"
+                     for (runner, why), ops in groups.items())
