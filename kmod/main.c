@@ -111,6 +111,9 @@ static int __init tdm_init(void)
 	r = tdm_vcpu_init();
 	if (r)
 		goto out_host;
+	r = tdm_mmu_module_init();
+	if (r)
+		goto out_vcpu;
 	tdm_engines_init();
 	tdm_debugfs_init();
 	r = misc_register(&tdm_dev);
@@ -120,6 +123,8 @@ static int __init tdm_init(void)
 
 out_debugfs:
 	tdm_debugfs_exit();
+	tdm_mmu_module_exit();
+out_vcpu:
 	tdm_vcpu_exit();
 out_host:
 	tdm_host_exit();
@@ -130,6 +135,7 @@ static void __exit tdm_exit_module(void)
 {
 	misc_deregister(&tdm_dev);
 	tdm_debugfs_exit();
+	tdm_mmu_module_exit();
 	tdm_vcpu_exit();
 	tdm_host_exit();
 }

@@ -8,7 +8,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 
-#include "shadow_mmu/internal.h"
+#include "shadow_mmu/shadow.h"
 
 /**
  * struct audit - state of a walk
@@ -115,6 +115,8 @@ u64 tdm_mmu_audit(struct tdm_vm *vm)
 	down_read(&vm->slots_sem);
 	spin_lock(&vm->mmu.lock);
 	check_table(&a, vm->mmu.root, TDM_PT_LEVELS, 0);
+	if (vm->mmu.shadow)
+		a.lies += tdm_shadow_audit(vm, a.mm_alive);
 	spin_unlock(&vm->mmu.lock);
 	up_read(&vm->slots_sem);
 	if (a.mm_alive)

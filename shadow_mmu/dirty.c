@@ -72,7 +72,7 @@ void tdm_dirty_log_start(struct tdm_vm *vm, struct tdm_memslot *slot)
 		u64 next = min(end, gfn + START_PAGES);
 
 		spin_lock(&vm->mmu.lock);
-		tdm_ept_protect(vm, gfn, next);
+		tdm_mmu_protect(vm, slot, gfn, next);
 		spin_unlock(&vm->mmu.lock);
 		cond_resched();
 		gfn = next;
@@ -81,14 +81,15 @@ void tdm_dirty_log_start(struct tdm_vm *vm, struct tdm_memslot *slot)
 }
 
 /* Protect the pages whose bits are set in @mask, in runs; mmu.lock held. */
-static void protect_mask(struct tdm_vm *vm, u64 gfn, unsigned long mask)
+static void protect_mask(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gfn,
+			 unsigned long mask)
 {
 	while (mask) {
 		unsigned int from = __ffs(mask);
 		unsigned long rest = mask >> from;
 		unsigned int run = ~rest ? ffz(rest) : BITS_PER_LONG;
 
-		tdm_ept_protect(vm, gfn + from, gfn + from + run);
+		tdm_mmu_protect(vm, slot, gfn + from, gfn + from + run);
 		if (from + run >= BITS_PER_LONG)
 			return;
 		mask &= ~0ul << (from + run);
@@ -106,7 +107,7 @@ static void take_words(struct tdm_vm *vm, struct tdm_memslot *slot, size_t first
 		unsigned long *word = &slot->dirty[first + i];
 
 		buf[i] = READ_ONCE(*word) ? xchg(word, 0) : 0;
-		protect_mask(vm, slot->base_gfn + (first + i) * BITS_PER_LONG, buf[i]);
+		protect_mask(vm, slot, slot->base_gfn + (first + i) * BITS_PER_LONG, buf[i]);
 	}
 	spin_unlock(&vm->mmu.lock);
 }
@@ -189,7 +190,7 @@ static void clear_word(struct tdm_vm *vm, struct tdm_memslot *slot, size_t word,
 	if (!mask)
 		return;
 	mask &= atomic_long_fetch_andnot(mask, p);
-	protect_mask(vm, slot->base_gfn + word * BITS_PER_LONG, mask);
+	protect_mask(vm, slot, slot->base_gfn + word * BITS_PER_LONG, mask);
 }
 
 /* @n pages from @first; bits past the end of the slot do not count. */

@@ -268,17 +268,49 @@ int tdm_mmu_fault_fast(struct tdm_vcpu *vcpu, u64 gpa, u32 access)
 	return -EAGAIN;
 }
 
-/*
- * Have the host bring the page in. 0: try again; also if what went wrong
- * concerns memory that no memslot names any more.
+/**
+ * tdm_mmu_host_fault() - have the host bring a page in for a fault of the guest
+ * @vm: the VM; no lock held, may sleep
+ * @hva: where
+ * @write: for writing
+ * @generation: of the memslots that @hva comes from
+ *
+ * Return: 0: try again; also if what went wrong concerns memory that no memslot
+ * names any more. -EFAULT, -EHWPOISON, -ENOMEM, -EINTR.
  */
-static int host_fault(struct fault *f)
+int tdm_mmu_host_fault(struct tdm_vm *vm, unsigned long hva, bool write, u32 generation)
 {
 	int r;
 
-	tdm_vm_stat(f->vm, mmu_host_faults);
-	r = tdm_host_fault_in(f->vm->mm, f->hva, f->write);
-	return r && READ_ONCE(f->vm->slots_generation) == f->generation ? r : 0;
+	tdm_vm_stat(vm, mmu_host_faults);
+	r = tdm_host_fault_in(vm->mm, hva, write);
+	return r && READ_ONCE(vm->slots_generation) == generation ? r : 0;
+}
+
+static int host_fault(struct fault *f)
+{
+	return tdm_mmu_host_fault(f->vm, f->hva, f->write, f->generation);
+}
+
+/*
+ * Shadow paging has no nested faults: this is the emulator asking why it could
+ * not reach a page. Nothing is mapped.
+ */
+static int why_unreachable(struct fault *f)
+{
+	struct tdm_memslot *slot;
+
+	spin_lock(&f->vm->mmu.lock);
+	slot = tdm_memslot_find_locked(f->vm, f->gfn);
+	if (slot && f->write && (slot->flags & KVM_MEM_READONLY))
+		slot = NULL;
+	if (slot)
+		f->hva = tdm_slot_hva(slot, f->gfn);
+	f->generation = f->vm->slots_generation;
+	spin_unlock(&f->vm->mmu.lock);
+	if (!slot)
+		return TDM_MMU_MMIO;
+	return host_fault(f) ?: TDM_MMU_RESUME;
 }
 
 /* So often the host is asked for the same page before the guest is let run again. */
@@ -304,6 +336,8 @@ int tdm_mmu_fault(struct tdm_vcpu *vcpu, u64 gpa, u32 access)
 	};
 	int tries, r;
 
+	if (f.vm->mmu_mode == TDM_MMU_MODE_SHADOW)
+		return why_unreachable(&f);
 	if (vcpu->miss_hva) {
 		f.hva = vcpu->miss_hva;
 		f.generation = vcpu->miss_generation;

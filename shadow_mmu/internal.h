@@ -51,6 +51,7 @@ void tdm_mmu_sync_tlb(struct tdm_vm *vm);
 void tdm_mmu_free_table(struct tdm_vm *vm, struct page *page);
 u64 *tdm_mmu_take_table(struct tdm_vm *vm, int level);
 u64 tdm_mmu_max_gfn(void);
+struct page *tdm_mmu_alloc_table(struct tdm_vm *vm);
 
 /*
  * Every table page carries, in page->private, its level and the number of its
@@ -115,6 +116,18 @@ void tdm_mark_dirty(struct tdm_memslot *slot, u64 gfn);	/* slots_sem or mmu.lock
 unsigned long *tdm_dirty_alloc(struct tdm_vm *vm, u64 npages);
 void tdm_dirty_free(struct tdm_vm *vm, unsigned long *dirty, u64 npages);
 void tdm_dirty_log_start(struct tdm_vm *vm, struct tdm_memslot *slot); /* slots_sem held for writing */
+
+/* ---- fault.c ---- */
+int tdm_mmu_host_fault(struct tdm_vm *vm, unsigned long hva, bool write, u32 generation);
+
+/* ---- track.c ---- */
+void tdm_mmu_guest_wrote(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gpa, u64 len);
+
+/* ---- access.c, gva.c ---- */
+void tdm_slot_wrote(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gpa, size_t len);
+int tdm_slot_cmpxchg(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gpa,
+		     void *old, const void *new, size_t len);
+int tdm_gva_walk(struct tdm_vcpu *vcpu, u64 gva, u32 access, struct tdm_walk *walk);
 
 /* ---- hostmap.c ---- */
 /**
@@ -242,6 +255,12 @@ void tdm_ept_zap(struct tdm_vm *vm, u64 start, u64 end);
 void tdm_ept_protect(struct tdm_vm *vm, u64 start, u64 end);
 bool tdm_ept_age(struct tdm_vm *vm, u64 start, u64 end, bool clear);
 void tdm_ept_free_tree(struct tdm_vm *vm, struct page *page);
+
+/* ---- both builders, range.c; mmu.lock held; [start, end) is within the slot ---- */
+void tdm_mmu_zap(struct tdm_vm *vm, struct tdm_memslot *slot, u64 start, u64 end);
+void tdm_mmu_zap_all(struct tdm_vm *vm);
+void tdm_mmu_protect(struct tdm_vm *vm, struct tdm_memslot *slot, u64 start, u64 end);
+bool tdm_mmu_age(struct tdm_vm *vm, struct tdm_memslot *slot, u64 start, u64 end, bool clear);
 
 /* ---- notifier.c ---- */
 int tdm_notifier_register(struct tdm_vm *vm);

@@ -15,7 +15,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "shadow_mmu/internal.h"
+#include "shadow_mmu/shadow.h"
 
 #define MAX_PAGES_PER_SLOT	((1ull << 31) - 1)	/* KVM_MEM_MAX_NR_PAGES */
 
@@ -135,6 +135,9 @@ static void link_gfn(struct tdm_vm *vm, struct tdm_memslot *slot)
 
 static void unlink_gfn(struct tdm_vm *vm, struct tdm_memslot *slot)
 {
+	/* Shadow pages find what they map by gfn: no entry may outlive that. */
+	if (slot->shadow)
+		tdm_mmu_zap(vm, slot, slot->base_gfn, slot_end(slot));
 	rb_erase(&slot->node, &vm->slots_by_gfn[slot->as_id]);
 	if (vm->mmu.last_slot == slot)
 		vm->mmu.last_slot = NULL;
@@ -153,6 +156,7 @@ static struct tdm_memslot *slot_alloc(struct tdm_vm *vm)
 static void slot_free(struct tdm_vm *vm, struct tdm_memslot *slot)
 {
 	tdm_dirty_free(vm, slot->dirty, slot->npages);
+	tdm_slot_shadow_free(vm, slot);
 	tdm_vm_stat_add(vm, mem_bytes, -(s64)sizeof(*slot));
 	kfree(slot);
 }
@@ -173,6 +177,8 @@ static struct tdm_memslot *slot_create(struct tdm_vm *vm,
 	slot->flags = r->flags;
 	slot->hva_node.start = slot->hva;
 	slot->hva_node.last = slot->hva + r->memory_size - 1;
+	if (vm->mmu.shadow && tdm_slot_shadow_alloc(vm, slot))
+		goto free_slot;
 	if (!tdm_slot_logs(slot))
 		return slot;
 	slot->dirty = tdm_dirty_alloc(vm, slot->npages);
@@ -192,7 +198,7 @@ free_slot:
 static void drop_mappings(struct tdm_vm *vm, struct tdm_memslot *slot)
 {
 	spin_lock(&vm->mmu.lock);
-	tdm_ept_zap(vm, slot->base_gfn, slot_end(slot));
+	tdm_mmu_zap(vm, slot, slot->base_gfn, slot_end(slot));
 	spin_unlock(&vm->mmu.lock);
 	tdm_mmu_sync_tlb(vm);
 }

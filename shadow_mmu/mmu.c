@@ -8,7 +8,7 @@
 #include <linux/gfp.h>
 #include <linux/sched.h>
 
-#include "shadow_mmu/internal.h"
+#include "shadow_mmu/shadow.h"
 
 const struct tdm_mmu_client *tdm_mmu_client;
 
@@ -20,7 +20,8 @@ u64 tdm_mmu_max_gfn(void)
 	return (1ull << (bits - PAGE_SHIFT)) - 1;
 }
 
-static struct page *table_alloc(struct tdm_vm *vm)
+/** tdm_mmu_alloc_table() - a zeroed page, accounted to the VM; may sleep; NULL */
+struct page *tdm_mmu_alloc_table(struct tdm_vm *vm)
 {
 	struct page *page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 
@@ -64,7 +65,7 @@ int tdm_mmu_refill(struct tdm_vm *vm)
 
 	obey_limit(vm);
 	for (n = 0; n < TDM_POOL_FILL; n++) {
-		struct page *page = table_alloc(vm);
+		struct page *page = tdm_mmu_alloc_table(vm);
 
 		if (!page)
 			break;
@@ -151,7 +152,9 @@ static void free_dead(struct tdm_vm *vm, struct list_head *dead)
 void tdm_mmu_sync_tlb(struct tdm_vm *vm)
 {
 	struct tdm_mmu *mmu = &vm->mmu;
+	struct tdm_shadow *shadow = mmu->shadow;
 	LIST_HEAD(dead);
+	LIST_HEAD(dead_spages);
 	u64 gen;
 
 	spin_lock(&mmu->lock);
@@ -161,6 +164,10 @@ void tdm_mmu_sync_tlb(struct tdm_vm *vm)
 		return;
 	}
 	list_splice_init(&mmu->dead, &dead);
+	if (shadow) {
+		list_splice_init(&shadow->dead, &dead_spages);
+		shadow->nr_dead = 0;
+	}
 	spin_unlock(&mmu->lock);
 
 	tdm_mmu_client->flush_vcpus(vm);
@@ -169,6 +176,8 @@ void tdm_mmu_sync_tlb(struct tdm_vm *vm)
 	mmu->tlb_done = max(mmu->tlb_done, gen);
 	spin_unlock(&mmu->lock);
 	free_dead(vm, &dead);
+	if (shadow)
+		tdm_shadow_free_dead(vm, &dead_spages);
 }
 
 /**
@@ -223,6 +232,7 @@ void tdm_mmu_vm_release(struct tdm_vm *vm)
  */
 void tdm_mmu_vm_destroy(struct tdm_vm *vm)
 {
+	tdm_shadow_vm_destroy(vm);
 	tdm_memslots_free(vm);
 	free_dead(vm, &vm->mmu.dead);
 	tdm_ept_free_tree(vm, virt_to_page(vm->mmu.root));

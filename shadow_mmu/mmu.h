@@ -32,6 +32,8 @@ struct tdm_mmu_client {
 extern const struct tdm_mmu_client *tdm_mmu_client;
 
 /* ---- life ---- */
+int tdm_mmu_module_init(void);
+void tdm_mmu_module_exit(void);
 int tdm_mmu_vm_init(struct tdm_vm *vm);		/* notifier, root; current->mm == vm->mm */
 void tdm_mmu_vm_release(struct tdm_vm *vm);	/* last user fd closed: unregister notifier, drop all mappings */
 void tdm_mmu_vm_destroy(struct tdm_vm *vm);
@@ -55,6 +57,7 @@ struct tdm_memslot {
 	u32 flags;				/* (s)(m) KVM_MEM_* */
 	u16 id;					/* (c) */
 	u16 as_id;				/* (c) 0; 1 = SMM, not offered */
+	struct tdm_slot_shadow *shadow;		/* (s)(m) with shadow paging, else NULL */
 	unsigned long *dirty;			/* (s)(m) bitmap while KVM_MEM_LOG_DIRTY_PAGES, else NULL */
 };
 

@@ -41,7 +41,7 @@ static void zap_hva_range(struct tdm_vm *vm, unsigned long start, unsigned long 
 	u64 first, last;
 
 	for_each_hva_range(&vm->mmu, start, end, it, slot, first, last)
-		tdm_ept_zap(vm, first, last + 1);
+		tdm_mmu_zap(vm, slot, first, last + 1);
 }
 
 enum age_mode { AGE_TEST, AGE_CLEAR, AGE_CLEAR_FLUSH };
@@ -58,7 +58,7 @@ static bool age_hva_range(struct tdm_vm *vm, unsigned long start,
 		return false;
 	spin_lock(&vm->mmu.lock);
 	for_each_hva_range(&vm->mmu, start, end, it, slot, first, last)
-		young |= tdm_ept_age(vm, first, last + 1, mode != AGE_TEST);
+		young |= tdm_mmu_age(vm, slot, first, last + 1, mode != AGE_TEST);
 	/* A page used through a cached translation would look idle for ever. */
 	if (young && mode == AGE_CLEAR_FLUSH)
 		tdm_mmu_lost(vm);
@@ -126,7 +126,7 @@ static void release(struct mmu_notifier *mn, struct mm_struct *mm)
 
 	spin_lock(&vm->mmu.lock);
 	vm->mmu.gone = true;
-	tdm_ept_zap(vm, 0, TDM_GFN_END);
+	tdm_mmu_zap_all(vm);
 	spin_unlock(&vm->mmu.lock);
 	tdm_mmu_sync_tlb(vm);
 }

@@ -11,6 +11,7 @@
 #include <linux/hrtimer.h>
 #include <linux/kvm.h>
 #include <linux/module.h>
+#include <linux/shrinker.h>
 #include <linux/version.h>
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
 #include <trace/events/ipi.h>	/* smp_send_reschedule() is a macro that traces */
@@ -105,6 +106,51 @@ static inline void tdm_hrtimer_setup(struct hrtimer *timer,
 #else
 	hrtimer_init(timer, clock, mode);
 	timer->function = fn;
+#endif
+}
+
+/**
+ * struct tdm_shrinker - a shrinker; since 6.7 the kernel allocates its own part
+ * @count: pages that could be freed now
+ * @scan: free some
+ * @shrinker: the kernel's part
+ */
+struct tdm_shrinker {
+	unsigned long (*count)(struct shrinker *s, struct shrink_control *sc);
+	unsigned long (*scan)(struct shrinker *s, struct shrink_control *sc);
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	struct shrinker *shrinker;
+#else
+	struct shrinker shrinker;
+#endif
+};
+
+/** tdm_shrinker_register() - have reclaim call it. Return: 0 or -ENOMEM */
+static inline int tdm_shrinker_register(struct tdm_shrinker *s, const char *name)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	s->shrinker = shrinker_alloc(0, "%s", name);
+	if (!s->shrinker)
+		return -ENOMEM;
+	s->shrinker->count_objects = s->count;
+	s->shrinker->scan_objects = s->scan;
+	shrinker_register(s->shrinker);
+	return 0;
+#else
+	s->shrinker.count_objects = s->count;
+	s->shrinker.scan_objects = s->scan;
+	s->shrinker.seeks = DEFAULT_SEEKS;
+	return register_shrinker(&s->shrinker, "%s", name);
+#endif
+}
+
+/** tdm_shrinker_unregister() - undo it; waits for calls in progress */
+static inline void tdm_shrinker_unregister(struct tdm_shrinker *s)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	shrinker_free(s->shrinker);
+#else
+	unregister_shrinker(&s->shrinker);
 #endif
 }
 
