@@ -7,10 +7,10 @@
 #include <asm/processor-flags.h>
 #include <stdarg.h>
 
+#include "arch/x86/compat.h"
 #include "arch/x86/cpuid.h"
 #include "arch/x86/cr.h"
 #include "arch/x86/fpu.h"
-#include "kmod/devices/irq.h"
 #include "shadow_machine.h"
 
 struct machine m;
@@ -45,30 +45,10 @@ u8 tdm_maxphyaddr(struct tdm_vcpu *vcpu)
 	return m.maxphyaddr;
 }
 
-u64 tdm_cr4_reserved(struct tdm_vcpu *vcpu)
-{
-	return X86_CR4_LA57;
-}
-
-u64 tdm_efer_reserved(struct tdm_vcpu *vcpu)
-{
-	return ~0xd01ull;
-}
-
-u64 tdm_xcr0_supported(struct tdm_vcpu *vcpu)
-{
-	return 3;
-}
-
 u32 tdm_fpu_pkru(struct tdm_vcpu *vcpu)
 {
 	return cpu_of(vcpu)->pkru;
 }
-
-void tdm_cpuid_refresh(struct tdm_vcpu *vcpu) { }
-void tdm_fpu_refresh(struct tdm_vcpu *vcpu) { }
-void tdm_lapic_set_tpr(struct tdm_vcpu *vcpu, u64 tpr) { }
-u64 tdm_lapic_get_tpr(struct tdm_vcpu *vcpu) { return 0; }
 
 void m_tlb_drop(struct m_vcpu *c)
 {
@@ -147,6 +127,10 @@ void m_start(unsigned int nr_cpus, const struct m_rules *rules)
 	err = tdm_mmu_vm_init(&m.vm);
 	assert(!err);
 	m.vm.mmu_mode = TDM_MMU_MODE_SHADOW;
+	if (!shim_shrinker) {
+		err = tdm_mmu_module_init();
+		assert(!err);
+	}
 	m.nr_cpus = nr_cpus;
 	for (i = 0; i < nr_cpus; i++)
 		start_vcpu(i);
@@ -191,9 +175,9 @@ void m_check(void)
 		return;
 	m_must(!tdm_mmu_audit(&m.vm), "the audit found something", "%s", "");
 	m_compare_all();
-	m_must(!m.vm.mmu.max_pages || (u64)m_vmstat(mmu_pages) + m_vmstat(shadow_pages) <=
-	       m.vm.mmu.max_pages, "more table pages than the caller allowed", "%lld",
-	       (long long)m_vmstat(mmu_pages));
+	m_must(!m.vm.mmu.max_pages || m_vmstat(shadow_pages) <= (s64)m.vm.mmu.max_pages,
+	       "more shadow pages than the caller allowed", "%lld",
+	       (long long)m_vmstat(shadow_pages));
 }
 
 /* ---- the walker of the shadow tables ---- */

@@ -229,6 +229,7 @@ u64 m_stat(enum tdm_vcpu_stat stat);		/* of all vCPUs */
 /* ---- shadow_ops.c ---- */
 void m_lay_out_slots(void);
 void m_lay_out_tables(void);
+void m_random_mode(struct m_vcpu *c);
 void m_random_op(void);
 
 #endif /* SHADOW_MACHINE_H */

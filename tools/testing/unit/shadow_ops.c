@@ -6,6 +6,7 @@
  */
 #include <asm/processor-flags.h>
 
+#include "arch/x86/compat.h"
 #include "shadow_machine.h"
 
 struct dice dice = { .rng = 88172645463325252ull };
@@ -280,7 +281,7 @@ static u64 random_cr4(void)
 	return cr4;
 }
 
-static void random_mode_change(struct m_vcpu *c)
+void m_random_mode(struct m_vcpu *c)
 {
 	enum m_mode mode = random_mode();
 
@@ -462,6 +463,10 @@ static void random_track(void)
 
 static void random_bound(void)
 {
+	struct shrink_control sc = { .nr_to_scan = 1 + pick(64) };
+
+	if (one_in(4))
+		shim_shrinker->scan(NULL, &sc);
 	if (m.rules.few_pages)
 		tdm_mmu_set_max_pages(&m.vm, 64 + pick(100));
 }
@@ -510,7 +515,7 @@ void m_random_op(void)
 	else if (what < 230)
 		random_control(c);
 	else if (what < 233)
-		random_mode_change(c);
+		m_random_mode(c);
 	else if (what < 254)
 		random_vm_op();
 	else if (what < 255)

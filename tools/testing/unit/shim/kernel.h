@@ -36,6 +36,10 @@ typedef __s64 s64;
 #define PAGE_SHIFT	12
 #define PAGE_SIZE	4096ul
 #define PAGE_MASK	(~(PAGE_SIZE - 1))
+#define PMD_SIZE	(1ul << 21)
+#define U8_MAX		0xff
+#define U16_MAX		0xffff
+#define U32_MAX		0xffffffffu
 #define PAGE_OFF(x)	((unsigned long)(x) & ~PAGE_MASK)
 #define BITS_PER_LONG	64
 #define BITS_TO_LONGS(n) (((n) + 63) / 64)
@@ -84,6 +88,7 @@ typedef __s64 s64;
 #define local_irq_save(f) ((f) = 0)
 #define local_irq_restore(f) ((void)(f))
 #define module_param(name, type, perm)
+#define module_param_named(name, var, type, perm)
 #define MODULE_PARM_DESC(name, text)
 
 #define IS_ERR(p)	((unsigned long)(p) >= -4095ul)

@@ -3,7 +3,9 @@
 #ifndef SHIM_CPUFEATURES_H
 #define SHIM_CPUFEATURES_H
 
-#include <asm/processor-flags.h>	/* the kernel has it by way of others */
+/* The kernel has these by way of others. */
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
 
 #define X86_FEATURE_PSE36	0
 #define X86_FEATURE_GBPAGES	1
