@@ -24,6 +24,17 @@ static void unblock_nmi(void)
 		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, intr & ~INTR_BLOCK_NMI);
 }
 
+/*
+ * Events that push RF as it was and reach the guest by injection alone, since
+ * they always exit.
+ */
+static bool rf_is_ours(const struct tdm_event *ev)
+{
+	return ev->type == TDM_EV_IRQ || ev->type == TDM_EV_NMI ||
+	       (ev->type == TDM_EV_EXC &&
+		(ev->vector == X86_TRAP_DB || ev->vector == X86_TRAP_MC));
+}
+
 /** tdm_vmx_inject() - tdm_engine_ops.inject */
 void tdm_vmx_inject(struct tdm_vcpu *vcpu, const struct tdm_event *ev)
 {
@@ -43,6 +54,10 @@ void tdm_vmx_inject(struct tdm_vcpu *vcpu, const struct tdm_event *ev)
 	vmcs_write32(VMCS_ENTRY_INTR_INFO, info);
 	v->queued = *ev;
 	v->injected = true;
+	if (v->shadow && rf_is_ours(ev)) {
+		tdm_need(vcpu, TDM_ST_RFLAGS);
+		v->queued_rf = vcpu->regs.rflags & X86_EFLAGS_RF;
+	}
 	/*
 	 * A #DB exit in an STI or MOV SS shadow took "pending BS" away, which
 	 * the entry wants there when RFLAGS.TF is set: recompute.
@@ -94,6 +109,28 @@ bool tdm_vmx_requeue(struct tdm_vcpu *vcpu, u32 idt_info)
 		unblock_nmi();
 	vcpu->ev.cur_valid = true;
 	return true;
+}
+
+/**
+ * tdm_vmx_restore_rf() - undo what a #PF exit did to RFLAGS.RF
+ * @vcpu: just exited; the delivery of ev.cur was cut short by the #PF
+ *
+ * The exit saved RF = 1, which is right for the #PF, but would go into the frame
+ * of the event when that is delivered again (27.3.3; EPT violations save the
+ * event's). INT n, INT3 and INTO push 0, faults 1, the others what was injected.
+ */
+void tdm_vmx_restore_rf(struct tdm_vcpu *vcpu)
+{
+	const struct tdm_event *ev = &vcpu->ev.cur;
+	u64 rf = 0;
+
+	if (rf_is_ours(ev))
+		rf = to_vmx(vcpu)->queued_rf;
+	else if (!is_software(ev->type))
+		return;
+	if (!rf)
+		vmcs_writen(VMCS_GUEST_RFLAGS,
+			    vmcs_readn(VMCS_GUEST_RFLAGS) & ~(u64)X86_EFLAGS_RF);
 }
 
 /**

@@ -65,7 +65,9 @@ static bool decode_page_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit, u32 
 	exit->kind = TDM_EXIT_PAGE_FAULT;
 	exit->pf.gva = exit->hw_qual;
 	exit->pf.error = vmcs_read_again(VMCS_EXIT_INTR_ERROR);
-	if (unlikely((info & INTR_NMI_UNBLOCKED) && !vcpu->ev.cur_valid))
+	if (unlikely(vcpu->ev.cur_valid))
+		tdm_vmx_restore_rf(vcpu);
+	else if (unlikely(info & INTR_NMI_UNBLOCKED))
 		tdm_vmx_nmi_reblock(vcpu);
 	return true;
 }

@@ -54,6 +54,7 @@
  * @deadline: host TSC at which to exit, ~0 = never
  * @cr0_owned, @cr4_owned: bits the guest reads and writes without an exit
  * @queued: event in VM_ENTRY_INTR_INFO while @injected
+ * @queued_rf: RFLAGS.RF that @queued is to push (shadow paging only)
  * @dr_granted: MOV DR does not exit for now, the guest's DRs are in hardware
  * @initialised: the VMCS has its constant fields
  * @plain: VMX_EXIT_* flags of exits that need no tdm_vmx_decode()
@@ -91,6 +92,7 @@ struct tdm_vmx {
 	u64 cr0_owned;
 	u64 cr4_owned;
 	struct tdm_event queued;
+	u32 queued_rf;
 	struct tdm_host_segs segs;
 	unsigned long *msr_bitmap;
 	struct tdm_vmx_efer *efer;
@@ -190,6 +192,7 @@ const char *tdm_vmx_reason_name(u32 reason);
 void tdm_vmx_inject(struct tdm_vcpu *vcpu, const struct tdm_event *ev);
 void tdm_vmx_cancel_injection(struct tdm_vcpu *vcpu);
 bool tdm_vmx_requeue(struct tdm_vcpu *vcpu, u32 idt_info);
+void tdm_vmx_restore_rf(struct tdm_vcpu *vcpu);
 void tdm_vmx_nmi_reblock(struct tdm_vcpu *vcpu);
 bool tdm_vmx_irq_allowed(struct tdm_vcpu *vcpu);
 bool tdm_vmx_nmi_allowed(struct tdm_vcpu *vcpu);
