@@ -10,6 +10,8 @@
  */
 #include <asm/cpufeature.h>
 #include <asm/trapnr.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/slab.h>
 
 #include "arch/x86/compat.h"
@@ -21,12 +23,19 @@
 #include "kmod/devices/irq.h"
 #include "kmod/iobus.h"
 #include "kmod/trace.h"
-#include "shadow_mmu/mmu.h"
+#include "shadow_mmu/softtlb.h"
+
+static bool emul_cache = true;
+module_param(emul_cache, bool, 0444);
+MODULE_PARM_DESC(emul_cache, "Remember decoded instructions and translations in the emulator (default: on; off to find faults)");
 
 /**
  * struct tdm_emul - emulator of one vCPU
  * @c: the emulator's context
  * @vcpu: (c) its owner
+ * @tlb: (v) where linear pages are
+ * @rsp: (v) RSP before the step
+ * @rflags: (v) RFLAGS before the step
  * @err: (v) errno of an op that the guest is not to blame for
  * @halted: (v) the step executed HLT
  * @features_valid: (v) c.features is computed; CPUID does not change after
@@ -35,6 +44,9 @@
 struct tdm_emul {
 	struct tdm_emul_ctxt c;
 	struct tdm_vcpu *vcpu;
+	struct tdm_softtlb tlb;
+	u64 rsp;
+	u64 rflags;
 	int err;
 	bool halted;
 	bool features_valid;
@@ -52,30 +64,31 @@ static int gp(struct tdm_emul_ctxt *c)
 
 /* ---- memory ---- */
 
+/* The kinds of access are the walker's; one that also writes is a write. */
+static_assert(TDM_ACC_READ == TDM_ACCESS_READ && TDM_ACC_WRITE == TDM_ACCESS_WRITE &&
+	      TDM_ACC_FETCH == TDM_ACCESS_FETCH && TDM_ACC_USER == TDM_ACCESS_USER);
+
 static u32 walk_access(unsigned int acc)
 {
-	u32 w = 0;
+	u32 w = acc & (TDM_ACC_READ | TDM_ACC_WRITE | TDM_ACC_FETCH | TDM_ACC_USER);
 
 	if (acc & TDM_ACC_WRITE)
-		w |= TDM_ACCESS_WRITE;
-	else if (acc & TDM_ACC_FETCH)
-		w |= TDM_ACCESS_FETCH;
-	else
-		w |= TDM_ACCESS_READ;
-	if (acc & TDM_ACC_USER)
-		w |= TDM_ACCESS_USER;
-	if (acc & TDM_ACC_IMPLICIT)
+		w &= ~TDM_ACCESS_READ;
+	if (unlikely(acc & TDM_ACC_IMPLICIT))
 		w |= TDM_WALK_IMPLICIT;
 	return w;
 }
 
-static int translate(struct tdm_emul_ctxt *c, u64 lin, unsigned int acc, u64 *gpa)
+static noinline int translate(struct tdm_emul_ctxt *c, u64 lin, u32 access, u64 *gpa)
 {
 	struct tdm_emul *e = c->priv;
 	struct tdm_page_fault pf;
 	int r;
 
-	r = tdm_gva_to_gpa(e->vcpu, lin, walk_access(acc), gpa, &pf);
+	if (emul_cache)
+		r = tdm_softtlb_walk(&e->tlb, e->vcpu, lin, access, gpa, &pf);
+	else
+		r = tdm_gva_to_gpa(e->vcpu, lin, access, gpa, &pf);
 	if (!r)
 		return TDM_EMUL_DONE;
 	if (r == -EFAULT)
@@ -105,56 +118,100 @@ static int memory_error(struct tdm_emul_ctxt *c, u64 gpa, bool write)
 	return TDM_EMUL_UNHANDLED;
 }
 
+static int device_at(struct tdm_emul_ctxt *c, u64 gpa)
+{
+	c->mmio_gpa = gpa;
+	return TDM_EMUL_MMIO;
+}
+
+/*
+ * Each op asks the software TLB first; what it does not know (-EAGAIN) is walked
+ * and done with all checks.
+ */
+
 static int op_read(struct tdm_emul_ctxt *c, u64 lin, void *data,
 		   unsigned int size, unsigned int acc)
 {
+	struct tdm_emul *e = c->priv;
+	u32 access = walk_access(acc);
 	u64 gpa;
-	int r = translate(c, lin, acc, &gpa);
+	int r;
 
+	r = tdm_softtlb_read(&e->tlb, e->vcpu, lin, access, data, size, &gpa);
+	if (likely(!r))
+		return TDM_EMUL_DONE;
+	if (r == -ENOENT)
+		return device_at(c, gpa);
+	r = translate(c, lin, access, &gpa);
 	if (r != TDM_EMUL_DONE)
 		return r;
-	r = tdm_read_gpa(vcpu_of(c)->vm, gpa, data, size);
+	r = tdm_read_gpa(e->vcpu->vm, gpa, data, size);
 	return r ? memory_error(c, gpa, false) : TDM_EMUL_DONE;
 }
 
 static int op_write(struct tdm_emul_ctxt *c, u64 lin, const void *data,
 		    unsigned int size, unsigned int acc)
 {
+	struct tdm_emul *e = c->priv;
+	u32 access = walk_access(acc);
 	u64 gpa;
-	int r = translate(c, lin, acc, &gpa);
+	int r;
 
+	r = tdm_softtlb_write(&e->tlb, e->vcpu, lin, access, data, size, &gpa);
+	if (likely(!r))
+		return TDM_EMUL_DONE;
+	if (r == -ENOENT)
+		return device_at(c, gpa);
+	r = translate(c, lin, access, &gpa);
 	if (r != TDM_EMUL_DONE)
 		return r;
-	r = tdm_write_gpa(vcpu_of(c)->vm, gpa, data, size);
+	r = tdm_write_gpa(e->vcpu->vm, gpa, data, size);
 	return r ? memory_error(c, gpa, true) : TDM_EMUL_DONE;
 }
 
 static int op_probe(struct tdm_emul_ctxt *c, u64 lin, unsigned int size,
 		    unsigned int acc)
 {
-	bool write = acc & TDM_ACC_WRITE;
+	struct tdm_emul *e = c->priv;
+	u32 access = walk_access(acc);
 	u64 gpa;
-	int r = translate(c, lin, acc, &gpa);
+	int r;
 
+	r = tdm_softtlb_probe(&e->tlb, e->vcpu, lin, access, &gpa);
+	if (likely(!r))
+		return TDM_EMUL_DONE;
+	if (r == -ENOENT)
+		return device_at(c, gpa);
+	r = translate(c, lin, access, &gpa);
 	if (r != TDM_EMUL_DONE)
 		return r;
-	if (tdm_gpa_is_ram(vcpu_of(c)->vm, gpa, write))
+	if (tdm_gpa_is_ram(e->vcpu->vm, gpa, acc & TDM_ACC_WRITE))
 		return TDM_EMUL_DONE;
-	c->mmio_gpa = gpa;
-	return TDM_EMUL_MMIO;
+	return device_at(c, gpa);
 }
 
 static int op_cmpxchg(struct tdm_emul_ctxt *c, u64 lin, const void *old,
 		      const void *new, unsigned int size, unsigned int acc)
 {
-	u8 expected[16];
+	struct tdm_emul *e = c->priv;
+	u32 access = walk_access(acc);
+	u64 expected[2];
 	u64 gpa;
-	int r = translate(c, lin, acc, &gpa);
+	int r;
 
+	memcpy(expected, old, size);
+	r = tdm_softtlb_cmpxchg(&e->tlb, e->vcpu, lin, access, expected, new, size, &gpa);
+	if (likely(!r))
+		return TDM_EMUL_DONE;
+	if (r == -ESTALE)
+		return TDM_EMUL_RACED;
+	if (r == -ENOENT)
+		return device_at(c, gpa);
+	r = translate(c, lin, access, &gpa);
 	if (r != TDM_EMUL_DONE)
 		return r;
 	memcpy(expected, old, size);
-	r = tdm_cmpxchg_gpa(vcpu_of(c)->vm, gpa, expected, new, size);
+	r = tdm_cmpxchg_gpa(e->vcpu->vm, gpa, expected, new, size);
 	if (r == -EAGAIN)
 		return TDM_EMUL_RACED;
 	return r ? memory_error(c, gpa, true) : TDM_EMUL_DONE;
@@ -485,21 +542,33 @@ static u64 guest_features(struct tdm_vcpu *vcpu)
 static_assert(TDM_SHADOW_STI == TDM_EMUL_SHADOW_STI);
 static_assert(TDM_SHADOW_MOV_SS == TDM_EMUL_SHADOW_MOV_SS);
 
+/* Most vCPUs never need the emulator: what takes room is made here. */
+static noinline void first_use(struct tdm_emul *e)
+{
+	e->c.features = guest_features(e->vcpu);
+	e->features_valid = true;
+	/* Without memory for it all is decoded each time, no more. */
+	if (emul_cache)
+		e->c.lines = kvcalloc(TDM_EMUL_LINES, sizeof(*e->c.lines),
+				      GFP_KERNEL_ACCOUNT);
+}
+
 static void state_in(struct tdm_emul *e)
 {
 	struct tdm_vcpu *vcpu = e->vcpu;
 	struct tdm_emul_ctxt *c = &e->c;
 
 	tdm_need(vcpu, EMUL_STATE);
-	if (!e->features_valid) {
-		c->features = guest_features(vcpu);
-		e->features_valid = true;
-	}
+	if (unlikely(!e->features_valid))
+		first_use(e);
 	c->cr0 = vcpu->st.cr0;
 	c->cr4 = vcpu->st.cr4;
 	c->efer = vcpu->st.efer;
 	c->int_shadow = vcpu->ev.int_shadow;
 	c->segs_ready = segs_ready(vcpu);
+	tdm_softtlb_sync(&e->tlb, vcpu);
+	e->rsp = vcpu->regs.gpr[TDM_RSP];
+	e->rflags = vcpu->regs.rflags;
 	e->err = 0;
 	e->halted = false;
 }
@@ -507,8 +576,13 @@ static void state_in(struct tdm_emul *e)
 static void state_out(struct tdm_emul *e)
 {
 	struct tdm_vcpu *vcpu = e->vcpu;
+	u32 touched = TDM_ST_RIP;
 
-	tdm_touch(vcpu, TDM_ST_RIP | TDM_ST_RSP | TDM_ST_RFLAGS);
+	if (vcpu->regs.gpr[TDM_RSP] != e->rsp)
+		touched |= TDM_ST_RSP;
+	if (vcpu->regs.rflags != e->rflags)
+		touched |= TDM_ST_RFLAGS;
+	tdm_touch(vcpu, touched);
 	if (vcpu->ev.int_shadow != e->c.int_shadow) {
 		vcpu->ev.int_shadow = e->c.int_shadow;
 		tdm_touch(vcpu, TDM_ST_SHADOW);
@@ -803,6 +877,7 @@ int tdm_emul_create(struct tdm_vcpu *vcpu)
 	if (!e)
 		return -ENOMEM;
 	e->vcpu = vcpu;
+	tdm_softtlb_init(&e->tlb);
 	tdm_emul_init(&e->c, &emul_ops, e, &vcpu->regs, vcpu->st.seg);
 	vcpu->emul = e;
 	return 0;
@@ -810,6 +885,8 @@ int tdm_emul_create(struct tdm_vcpu *vcpu)
 
 void tdm_emul_destroy(struct tdm_vcpu *vcpu)
 {
+	if (vcpu->emul)
+		kvfree(vcpu->emul->c.lines);
 	kfree(vcpu->emul);
 	vcpu->emul = NULL;
 }

@@ -77,6 +77,21 @@ static void mark_range(struct tdm_memslot *slot, u64 gpa, size_t len)
 }
 
 /**
+ * tdm_slot_wrote() - bytes of a slot were written on a vCPU's behalf
+ * @vm: the VM, slots_sem held for reading
+ * @slot: the slot
+ * @gpa: where, all of it in @slot
+ * @len: bytes, at least 1
+ *
+ * Everything that has to know of guest writes is told from here.
+ */
+void tdm_slot_wrote(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gpa, size_t len)
+{
+	mark_range(slot, gpa, len);
+	tdm_mmu_guest_wrote(vm, slot, gpa, len);
+}
+
+/**
  * tdm_write_gpa() - write guest-physical memory and log it as dirty
  * @vm: the VM; current->mm is its mm; may sleep, takes slots_sem
  * @gpa: any address
@@ -106,7 +121,7 @@ int tdm_write_gpa(struct tdm_vm *vm, u64 gpa, const void *buf, size_t len)
 		}
 		left = copy_to_user(at, buf, n);
 		if (left < n)
-			mark_range(slot, gpa, n - left);
+			tdm_slot_wrote(vm, slot, gpa, n - left);
 		if (left) {
 			r = -EFAULT;
 			break;
@@ -206,6 +221,37 @@ static bool cmpxchg_len_ok(u64 gpa, size_t len)
 }
 
 /**
+ * tdm_slot_cmpxchg() - tdm_cmpxchg_gpa() where the slot is known
+ * @vm: the VM, slots_sem held for reading
+ * @slot: the slot that backs @gpa
+ * @gpa: address
+ * @old: what is expected; on -EAGAIN what was found
+ * @new: what to store
+ * @len: 1, 2, 4, 8 or 16
+ *
+ * Return: as tdm_cmpxchg_gpa().
+ */
+int tdm_slot_cmpxchg(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gpa,
+		     void *old, const void *new, size_t len)
+{
+	void __user *at = (void __user *)(tdm_slot_hva(slot, gpa >> PAGE_SHIFT) +
+					  offset_in_page(gpa));
+	int r;
+
+	if (!cmpxchg_len_ok(gpa, len))
+		return -EINVAL;
+	if (slot->flags & KVM_MEM_READONLY)
+		return -EROFS;
+	if (gpa % CACHE_LINE + len > CACHE_LINE)
+		r = cmpxchg_split(at, old, new, len);
+	else
+		r = cmpxchg_user(at, old, new, len);
+	if (!r)
+		tdm_slot_wrote(vm, slot, gpa, len);
+	return r;
+}
+
+/**
  * tdm_cmpxchg_gpa() - atomic compare and exchange in guest-physical memory
  * @vm: the VM; current->mm is its mm; may sleep, takes slots_sem
  * @gpa: address; @len bytes from it are in one page; 16 bytes are aligned
@@ -222,24 +268,12 @@ static bool cmpxchg_len_ok(u64 gpa, size_t len)
 int tdm_cmpxchg_gpa(struct tdm_vm *vm, u64 gpa, void *old, const void *new, size_t len)
 {
 	struct tdm_memslot *slot;
-	void __user *at;
-	size_t n;
-	int r;
+	int r = -ENOENT;
 
-	if (!cmpxchg_len_ok(gpa, len))
-		return -EINVAL;
 	down_read(&vm->slots_sem);
-	slot = piece_at(vm, gpa, len, &at, &n);
-	if (!slot)
-		r = -ENOENT;
-	else if (slot->flags & KVM_MEM_READONLY)
-		r = -EROFS;
-	else if (gpa % CACHE_LINE + len > CACHE_LINE)
-		r = cmpxchg_split(at, old, new, len);
-	else
-		r = cmpxchg_user(at, old, new, len);
-	if (!r)
-		mark_range(slot, gpa, len);
+	slot = tdm_memslot_find(vm, gpa >> PAGE_SHIFT);
+	if (slot)
+		r = tdm_slot_cmpxchg(vm, slot, gpa, old, new, len);
 	up_read(&vm->slots_sem);
 	return r;
 }

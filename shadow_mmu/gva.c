@@ -58,6 +58,23 @@ static void fill_regs(struct tdm_vcpu *vcpu, struct tdm_walk_regs *r)
 }
 
 /**
+ * tdm_gva_walk() - as tdm_gva_to_gpa(), and tell the way
+ * @vcpu: loaded vCPU; may sleep, takes slots_sem
+ * @gva: canonical linear address
+ * @access: TDM_ACCESS_*, TDM_WALK_*
+ * @walk: filled in
+ *
+ * Return: as tdm_gva_to_gpa().
+ */
+int tdm_gva_walk(struct tdm_vcpu *vcpu, u64 gva, u32 access, struct tdm_walk *walk)
+{
+	struct tdm_walk_regs regs;
+
+	fill_regs(vcpu, &regs);
+	return tdm_walk(&regs, &walk_ops, vcpu->vm, gva, access, walk);
+}
+
+/**
  * tdm_gva_to_gpa() - translate a guest-linear address, exactly as the guest's CPU
  * @vcpu: loaded vCPU; may sleep, takes slots_sem
  * @gva: canonical linear address
@@ -74,12 +91,9 @@ static void fill_regs(struct tdm_vcpu *vcpu, struct tdm_walk_regs *r)
 int tdm_gva_to_gpa(struct tdm_vcpu *vcpu, u64 gva, u32 access, u64 *gpa,
 		   struct tdm_page_fault *pf)
 {
-	struct tdm_walk_regs regs;
 	struct tdm_walk walk;
-	int r;
+	int r = tdm_gva_walk(vcpu, gva, access, &walk);
 
-	fill_regs(vcpu, &regs);
-	r = tdm_walk(&regs, &walk_ops, vcpu->vm, gva, access, &walk);
 	*gpa = walk.gpa;
 	*pf = walk.fault;
 	return r;
