@@ -405,7 +405,7 @@ static bool fill_neighbour(struct tdm_sfill *f, struct tdm_memslot *slot,
 			   const struct tdm_host_map *host, int d)
 {
 	u64 pte = host->ptep ? READ_ONCE(host->ptep[d]) :
-			       host->pte + ((s64)d << PAGE_SHIFT);
+			       host->pte + ((u64)(s64)d << PAGE_SHIFT);
 	u64 gfn = f->gfn + d, *spte = &f->sp->spt[f->i + d];
 	struct leaf leaf;
 

@@ -89,6 +89,20 @@ static void check_write(struct saudit *a, const struct tdm_spage *sp, unsigned i
 	}
 }
 
+/*
+ * Does the table say what the entry was made from? Accessed and dirty bits may
+ * have come since, by way of another shadow page of the table; in ROM the entry
+ * has them although the table cannot.
+ */
+static bool in_step(const struct tdm_spage *sp, u64 now, u64 gpte)
+{
+	const u64 used = TDM_GPT_A | TDM_GPT_D;
+
+	if ((now ^ gpte) & ~used)
+		return false;
+	return !(gpte & ~now) || !sp->guest_w;
+}
+
 /* The rights the guest's entry gives, as far as gpte[] knows it. */
 static void check_rights(struct saudit *a, const struct tdm_spage *sp, unsigned int i,
 			 u64 val, bool leaf)
@@ -103,7 +117,7 @@ static void check_rights(struct saudit *a, const struct tdm_spage *sp, unsigned 
 		lie(a, "more rights than the guest gives", sp, i, val);
 	if (may & ~val & TDM_SPT_NX)
 		lie(a, "executable, against the guest's entry", sp, i, val);
-	if (!sp->unsync && sp->guest && tdm_gpte_read(sp, i) != gpte &&
+	if (!sp->unsync && sp->guest && !in_step(sp, tdm_gpte_read(sp, i), gpte) &&
 	    sp->prot_gen <= a->vm->mmu.tlb_done)
 		lie(a, "a traced table changed unseen", sp, i, tdm_gpte_read(sp, i));
 }

@@ -266,6 +266,7 @@ static struct tdm_spage *descend(struct sfault *f, struct tdm_spage *sp,
 		*r = f->slow ? -ENOMEM : -EAGAIN;
 		return NULL;
 	}
+	tdm_sync_link(f->vm, child);
 	tdm_spage_link(f->vm, spte, child, link);
 	return child;
 }

@@ -287,6 +287,15 @@ struct tdm_shadow {
 #define TDM_SHADOW_MIN		64u	/* shadow pages any guest can run with */
 #define TDM_DEAD_MAX		128u	/* then somebody flushes and frees them */
 
+/*
+ * A vCPU alone has no stale translations while it is here: its own are dropped
+ * before it runs again, by each entry or because mmu.tlb_gen has changed.
+ */
+static inline bool tdm_vcpu_alone(struct tdm_vm *vm)
+{
+	return atomic_read(&vm->online_vcpus) == 1;
+}
+
 /* ---- knobs (module parameters) ---- */
 extern unsigned int tdm_max_unsync, tdm_unsync_idle, tdm_flood, tdm_prefetch;
 extern bool tdm_eager_fill;
@@ -377,6 +386,7 @@ bool tdm_unsync(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gfn);
 void tdm_unsync_join(struct tdm_vm *vm, struct tdm_spage *sp);
 void tdm_unsync_close(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gfn);
 void tdm_unsync_forget(struct tdm_vm *vm, struct tdm_spage *sp);
+void tdm_sync_link(struct tdm_vm *vm, struct tdm_spage *sp);
 void tdm_sync_all(struct tdm_vm *vm);
 bool tdm_sync_gva(struct tdm_vm *vm, struct tdm_spage *root, u64 gva);
 

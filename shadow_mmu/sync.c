@@ -132,6 +132,27 @@ static void drop_all(struct tdm_vm *vm, struct tdm_spage *sp)
 		tdm_spage_drop_entry(vm, &sp->spt[i]);
 }
 
+/* Entries of 8 bytes: what most guests have, at every flush. */
+static bool compare8(struct tdm_vm *vm, struct tdm_spage *sp)
+{
+	const u64 *guest = sp->guest;
+	bool changed = false;
+	unsigned int w;
+
+	for (w = 0; w < ARRAY_SIZE(sp->filled); w++) {
+		unsigned long bits = sp->filled[w];
+
+		while (bits) {
+			unsigned int i = w * BITS_PER_LONG + __ffs(bits);
+
+			bits &= bits - 1;
+			if (unlikely(READ_ONCE(guest[i]) != sp->gpte[i]))
+				changed |= sync_entry(vm, sp, i);
+		}
+	}
+	return changed;
+}
+
 /* Compare all entries there are. */
 static bool compare(struct tdm_vm *vm, struct tdm_spage *sp)
 {
@@ -143,23 +164,30 @@ static bool compare(struct tdm_vm *vm, struct tdm_spage *sp)
 		drop_all(vm, sp);
 		return true;
 	}
+	if (likely(tdm_spage_esize(sp) == 8))
+		return compare8(vm, sp);
 	for_each_set_bit(i, sp->filled, TDM_PT_ENTRIES)
 		changed |= sync_entry(vm, sp, i);
 	return changed;
 }
 
-/*
- * One vCPU alone has no stale translations while it is here: its own are
- * flushed before it runs again.
+/**
+ * tdm_sync_link() - a shadow page without a trace gets a new parent
+ * @vm: the VM
+ * @sp: the shadow page
+ *
+ * Its stale entries are good for address spaces that could have used them
+ * before, not for one that reaches the table only now.
  */
-static bool alone(struct tdm_vm *vm)
+void tdm_sync_link(struct tdm_vm *vm, struct tdm_spage *sp)
 {
-	return atomic_read(&vm->online_vcpus) == 1;
+	if (sp->unsync)
+		compare(vm, sp);
 }
 
 static void sync_page(struct tdm_vm *vm, struct tdm_spage *sp)
 {
-	bool flushed = sp->closing && (vm->mmu.tlb_done >= sp->prot_gen || alone(vm));
+	bool flushed = sp->closing && (vm->mmu.tlb_done >= sp->prot_gen || tdm_vcpu_alone(vm));
 	struct tdm_memslot *slot;
 
 	if (compare(vm, sp))
