@@ -18,6 +18,7 @@
 #include <linux/sched.h>
 
 #include "arch/x86/cpuid.h"
+#include "arch/x86/fpu.h"
 #include "shadow_mmu/shadow.h"
 
 /**
@@ -98,6 +99,21 @@ static bool forbidden(const struct sfault *f)
 	if (smap_forbids(f))
 		return true;
 	return wants_write(f) && !f->w && (st->cr0 & X86_CR0_WP);
+}
+
+/*
+ * A key that denies writes binds supervisors only if CR0.WP is set, which it
+ * always is for the processor.
+ */
+static bool key_holds_back(const struct sfault *f, u64 gpte)
+{
+	const struct tdm_state *st = &f->vcpu->st;
+	unsigned int key = (gpte & TDM_SPT_PKEY) >> TDM_SPT_PKEY_SHIFT;
+
+	if (!(st->cr4 & X86_CR4_PKE) || !(st->efer & EFER_LMA) || !f->u ||
+	    (st->cr0 & X86_CR0_WP))
+		return false;
+	return tdm_fpu_pkru(f->vcpu) & (2u << (2 * key));
 }
 
 static void add_rights(struct sfault *f, const struct tdm_spage *sp, u64 gpte)
@@ -385,7 +401,7 @@ static int leaf_fault(struct sfault *f, struct tdm_spage *sp, unsigned int i,
 	if (r)
 		return r;
 	/* CR0.WP = 0, and no entry can say that only supervisors may write. */
-	if (wants_write(f) && !by_user(f) && !f->sw)
+	if (wants_write(f) && !by_user(f) && (!f->sw || key_holds_back(f, gpte)))
 		return TDM_MMU_EMULATE;
 	if (level > TDM_LEVEL_4K)
 		return large_fault(f, sp, i, gpte, level);
