@@ -108,6 +108,12 @@ int tdm_shadow_fault_fast(struct tdm_vcpu *vcpu, u64 gva, u32 error, struct tdm_
 int tdm_shadow_fault(struct tdm_vcpu *vcpu, u64 gva, u32 error, struct tdm_page_fault *pf);
 
 /*
+ * The processor's own TLB: an engine whose entries do not flush it must drop all
+ * of the guest's translations when vm->mmu.tlb_gen is not what it was at the last
+ * entry, besides TDM_REQ_TLB_FLUSH, and those of a gva at tdm_mmu_guest_invlpg()
+ * (all, if large pages are in use). Entries in shadow tables are never global.
+ */
+/*
  * What guest instructions do to translations; EPT: TDM_REQ_TLB_FLUSH and no
  * more. Shadow: noted in vcpu->mmu.pending, with TDM_REQ_MMU_ROOT.
  */

@@ -134,7 +134,8 @@ void tdm_table_track(struct tdm_vm *vm, struct tdm_memslot *slot, struct tdm_spa
 		tdm_write_protect(vm, slot, sp->gfn);
 	}
 	/* Also if another vCPU's loss is what keeps the table writable. */
-	sp->prot_gen = vm->mmu.tlb_gen;
+	if (!tdm_vcpu_alone(vm))
+		sp->prot_gen = vm->mmu.tlb_gen;
 }
 
 /** tdm_table_untrack() - the shadow page goes; mmu.lock held */
