@@ -6,9 +6,14 @@
  * back (put) with the last; a VM holds exactly one get. The reason why an
  * engine cannot run goes to the kernel log once per attempt, and to whoever
  * asks with TDM_ENGINE_INFO.
+ *
+ * The MMU mode is final once the engine is taken: what was asked for, else what
+ * the module parameter "mmu" says, else EPT where the engine has it.
  */
 #include <linux/kernel.h>
+#include <linux/moduleparam.h>
 #include <linux/string.h>
+#include <linux/sysfs.h>
 
 #include "kmod/core.h"
 #include "kmod/engine.h"
@@ -17,6 +22,63 @@
 static const struct tdm_engine_ops *const engines[] = {
 	&tdm_vmx_ops,
 };
+
+/* ---- the MMU mode ---- */
+
+static const char *const mmu_names[] = {
+	[TDM_MMU_AUTO]		= "auto",
+	[TDM_MMU_EPT]		= "ept",
+	[TDM_MMU_SHADOW]	= "shadow",
+};
+
+static unsigned int default_mmu = TDM_MMU_AUTO;
+
+static int mmu_param_set(const char *val, const struct kernel_param *kp)
+{
+	int i = sysfs_match_string(mmu_names, val);
+
+	if (i < 0)
+		return i;
+	WRITE_ONCE(default_mmu, i);
+	return 0;
+}
+
+static int mmu_param_get(char *buf, const struct kernel_param *kp)
+{
+	return sysfs_emit(buf, "%s\n", mmu_names[READ_ONCE(default_mmu)]);
+}
+
+static const struct kernel_param_ops mmu_param_ops = {
+	.set	= mmu_param_set,
+	.get	= mmu_param_get,
+};
+
+module_param_cb(mmu, &mmu_param_ops, NULL, 0644);
+MODULE_PARM_DESC(mmu, "MMU of VMs whose maker does not choose: auto (EPT where the CPU has it), ept, shadow");
+
+static enum tdm_mmu_mode mode_of(u32 mmu)
+{
+	return mmu == TDM_MMU_EPT ? TDM_MMU_MODE_EPT : TDM_MMU_MODE_SHADOW;
+}
+
+/* enum tdm_mmu_mode, or -EOPNOTSUPP. @modes: what the engine can do */
+static int choose_mode(u32 mmu, u32 modes)
+{
+	if (mmu == TDM_MMU_AUTO)
+		mmu = READ_ONCE(default_mmu);
+	if (mmu == TDM_MMU_AUTO)
+		mmu = modes & BIT(TDM_MMU_MODE_EPT) ? TDM_MMU_EPT : TDM_MMU_SHADOW;
+	return modes & BIT(mode_of(mmu)) ? (int)mode_of(mmu) : -EOPNOTSUPP;
+}
+
+u32 tdm_engine_mmu(const struct tdm_vm *vm)
+{
+	if (!vm->engine_ready)
+		return vm->mmu_id;
+	return vm->mmu_mode == TDM_MMU_MODE_EPT ? TDM_MMU_EPT : TDM_MMU_SHADOW;
+}
+
+/* ---- the engines ---- */
 
 static const struct tdm_engine_ops *engine_by_id(u32 id)
 {
@@ -45,6 +107,7 @@ int tdm_engine_query(struct tdm_engine_info *info)
 {
 	const struct tdm_engine_ops *ops;
 	struct tdm_why why = { };
+	u32 modes;
 
 	if (info->engine != TDM_ENGINE_VMX && info->engine != TDM_ENGINE_BT)
 		return -EINVAL;
@@ -57,9 +120,14 @@ int tdm_engine_query(struct tdm_engine_info *info)
 		return 0;
 	}
 	info->error = -ops->probe(&why);
+	if (!info->error) {
+		modes = ops->mmu_modes(&why);
+		if (modes & BIT(TDM_MMU_MODE_EPT))
+			info->mmu_modes |= 1u << TDM_MMU_EPT;
+		if (modes & BIT(TDM_MMU_MODE_SHADOW))
+			info->mmu_modes |= 1u << TDM_MMU_SHADOW;
+	}
 	strscpy(info->why, why.text, sizeof(info->why));
-	if (!info->error)
-		info->mmu_modes = 1u << TDM_MMU_EPT;
 	return 0;
 }
 
@@ -82,22 +150,31 @@ int tdm_engine_any(void)
 static int engine_take(struct tdm_vm *vm, const struct tdm_engine_ops *ops)
 {
 	struct tdm_why why = { };
-	int r;
+	int r, mode;
 
 	r = ops->get(&why);
-	if (r) {
-		pr_info_ratelimited("tandem: engine %s: %s\n", ops->name, why.text);
-		return r;
+	if (r)
+		goto say_why;
+	mode = choose_mode(vm->mmu_id, ops->mmu_modes(&why));
+	if (mode < 0) {
+		r = mode;
+		goto put_engine;
 	}
+	vm->mmu_mode = mode;
 	vm->ops = ops;
 	r = ops->vm_init(vm);
 	if (r) {
 		vm->ops = NULL;
-		ops->put();
-		return r;
+		goto put_engine;
 	}
 	vm->engine_ready = true;
 	return 0;
+
+put_engine:
+	ops->put();
+say_why:
+	pr_info_ratelimited("tandem: engine %s: %s\n", ops->name, why.text);
+	return r;
 }
 
 int tdm_engine_set(struct tdm_vm *vm, const struct tdm_engine_config *cfg)
@@ -114,17 +191,15 @@ int tdm_engine_set(struct tdm_vm *vm, const struct tdm_engine_config *cfg)
 			return -EINVAL;
 	if (vm->created_vcpus)
 		return -EBUSY;
-	if (cfg->mmu == TDM_MMU_SHADOW)
-		return -EOPNOTSUPP;
 	if (cfg->engine != TDM_ENGINE_AUTO) {
 		ops = engine_by_id(cfg->engine);
 		if (!ops)
 			return -EOPNOTSUPP;
 	}
-	if (vm->engine_ready && ops != vm->ops)
+	if (vm->engine_ready && (ops != vm->ops || cfg->mmu != vm->mmu_id))
 		tdm_engine_release(vm);
 	vm->engine_id = cfg->engine;
-	vm->mmu_mode = TDM_MMU_MODE_EPT;
+	vm->mmu_id = cfg->mmu;
 	if (ops && !vm->engine_ready)
 		return engine_take(vm, ops);
 	return 0;

@@ -48,6 +48,9 @@ int tdm_engine_set(struct tdm_vm *vm, const struct tdm_engine_config *cfg);
  */
 int tdm_engine_acquire(struct tdm_vm *vm);
 
+/** tdm_engine_mmu() - TDM_MMU_* of a VM; TDM_MMU_AUTO while it has no engine and nothing was asked for. vm->lock held */
+u32 tdm_engine_mmu(const struct tdm_vm *vm);
+
 /** tdm_engine_release() - the VM goes away; its vCPUs are gone */
 void tdm_engine_release(struct tdm_vm *vm);
 

@@ -301,6 +301,90 @@ static int handle_mmu_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	return tdm_emulate(vcpu, exit);
 }
 
+/* ---- shadow paging ---- */
+
+static enum tdm_fast fast_page_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	struct tdm_page_fault pf;
+
+	switch (tdm_shadow_fault_fast(vcpu, exit->pf.gva, exit->pf.error, &pf)) {
+	case TDM_MMU_RESUME:
+		tdm_stat(vcpu, exit_page_fault);
+		/* An event cut short by the fault goes in again. */
+		return vcpu->ev.cur_valid ? TDM_FAST_EVENTS : TDM_FAST_DONE;
+	case TDM_MMU_TRUE_FAULT:
+		tdm_stat(vcpu, exit_page_fault);
+		tdm_queue_page_fault(vcpu, pf.gva, pf.error);
+		return TDM_FAST_EVENTS;
+	case TDM_MMU_MMIO:
+		tdm_stat(vcpu, exit_mmio);
+		exit->pf.emulate = true;
+		return TDM_FAST_NO;
+	case TDM_MMU_EMULATE:
+		exit->pf.emulate = true;
+		return TDM_FAST_NO;
+	default:
+		return TDM_FAST_NO;
+	}
+}
+
+static int handle_page_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	struct tdm_page_fault pf;
+	int r;
+
+	tdm_stat(vcpu, exit_page_fault);
+	r = exit->pf.emulate ? TDM_MMU_EMULATE :
+	    tdm_shadow_fault(vcpu, exit->pf.gva, exit->pf.error, &pf);
+	switch (r) {
+	case TDM_MMU_RESUME:
+		return 1;
+	case TDM_MMU_TRUE_FAULT:
+		tdm_queue_page_fault(vcpu, pf.gva, pf.error);
+		return 1;
+	case TDM_MMU_MMIO:
+		tdm_stat(vcpu, exit_mmio);
+		break;
+	case TDM_MMU_EMULATE:
+		break;
+	default:
+		return r;
+	}
+	/* Or it was an event's delivery that touched what is traced, or a device. */
+	return vcpu->ev.cur_valid ? tdm_emulate_event(vcpu, exit) : tdm_emulate(vcpu, exit);
+}
+
+/* MOV to and from CR3 exit only with shadow paging. */
+static enum tdm_fast fast_cr(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	if (exit->cr.cr != 3 || vcpu->vm->mmu_mode != TDM_MMU_MODE_SHADOW)
+		return TDM_FAST_NO;
+	if (exit->cr.op == TDM_CR_READ) {
+		tdm_set_reg(vcpu, exit->cr.reg, vcpu->st.cr3);
+	} else {
+		/* PDPTRs come from memory that may have to be brought in; #GP is rare. */
+		if (tdm_pae_paging(&vcpu->st) ||
+		    tdm_set_cr3(vcpu, tdm_reg(vcpu, exit->cr.reg)))
+			return TDM_FAST_NO;
+		/* Before the update: what comes meanwhile is to be done again. */
+		tdm_take_request(vcpu, TDM_REQ_MMU_ROOT);
+		if (tdm_mmu_update_root_fast(vcpu))
+			vcpu->ops->mmu_root_changed(vcpu);
+		else
+			tdm_request(vcpu, TDM_REQ_MMU_ROOT);
+	}
+	tdm_stat(vcpu, exit_cr);
+	skip_insn(vcpu, exit->insn_len);
+	return vcpu->ev.exc_pending ? TDM_FAST_EVENTS : TDM_FAST_DONE;
+}
+
+static enum tdm_fast fast_invlpg(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_mmu_guest_invlpg(vcpu, exit->mmu.gva);
+	skip_insn(vcpu, exit->insn_len);
+	return vcpu->ev.exc_pending ? TDM_FAST_EVENTS : TDM_FAST_DONE;
+}
+
 /* ---- instructions ---- */
 
 /* A leaf the index does not hold: beyond the tables, or not there at all. */
@@ -709,6 +793,7 @@ static const exit_handler handlers[TDM_NR_EXITS] = {
 	[TDM_EXIT_WBINVD]		= handle_skip,
 	[TDM_EXIT_XSETBV]		= handle_xsetbv,
 	[TDM_EXIT_MMU_FAULT]		= handle_mmu_fault,
+	[TDM_EXIT_PAGE_FAULT]		= handle_page_fault,
 	[TDM_EXIT_TPR_THRESHOLD]	= handle_resume,
 	[TDM_EXIT_PREEMPT_TIMER]	= handle_preempt_timer,
 	[TDM_EXIT_EMULATE]		= handle_interpret,
@@ -724,6 +809,9 @@ static const fast_handler fast_handlers[TDM_NR_EXITS] = {
 	[TDM_EXIT_WRMSR]		= fast_wrmsr,
 	[TDM_EXIT_TPR_THRESHOLD]	= fast_tpr,
 	[TDM_EXIT_MMU_FAULT]		= fast_mmu_fault,
+	[TDM_EXIT_PAGE_FAULT]		= fast_page_fault,
+	[TDM_EXIT_CR]			= fast_cr,
+	[TDM_EXIT_INVLPG]		= fast_invlpg,
 };
 
 /**

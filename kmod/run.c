@@ -23,6 +23,7 @@
 #include "kmod/event.h"
 #include "kmod/ioctl_state.h"
 #include "kmod/trace.h"
+#include "shadow_mmu/mmu.h"
 
 /* ---- INIT, SIPI, HLT ---- */
 
@@ -104,6 +105,24 @@ static int block(struct tdm_vcpu *vcpu)
 
 /* ---- entering ---- */
 
+/* 1, or an errno: then it is still to be done */
+static int new_root(struct tdm_vcpu *vcpu)
+{
+	int r;
+
+	if (vcpu->vm->mmu_mode == TDM_MMU_MODE_SHADOW) {
+		r = tdm_mmu_update_root(vcpu);
+		if (r) {
+			tdm_request(vcpu, TDM_REQ_MMU_ROOT);
+			return r;
+		}
+	}
+	preempt_disable();
+	vcpu->ops->mmu_root_changed(vcpu);
+	preempt_enable();
+	return 1;
+}
+
 /* Requests that want a schedulable context. 1 go on, 0 to the caller, <0 errno */
 static int slow_requests(struct tdm_vcpu *vcpu)
 {
@@ -123,11 +142,8 @@ static int slow_requests(struct tdm_vcpu *vcpu)
 		vcpu->ops->intercepts_changed(vcpu);
 		preempt_enable();
 	}
-	if (tdm_take_request(vcpu, TDM_REQ_MMU_ROOT)) {
-		preempt_disable();
-		vcpu->ops->mmu_root_changed(vcpu);
-		preempt_enable();
-	}
+	if (tdm_take_request(vcpu, TDM_REQ_MMU_ROOT))
+		return new_root(vcpu);
 	return 1;
 }
 

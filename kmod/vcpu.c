@@ -368,6 +368,7 @@ void tdm_vcpu_free(struct tdm_vcpu *vcpu)
 	if (vcpu->lapic)
 		tdm_lapic_destroy(vcpu);
 	vcpu->ops->vcpu_destroy(vcpu);
+	tdm_mmu_vcpu_destroy(vcpu);
 	tdm_emul_destroy(vcpu);
 	tdm_fpu_destroy(vcpu);
 	vcpu_free_memory(vcpu);
@@ -383,9 +384,12 @@ static int vcpu_setup(struct tdm_vcpu *vcpu)
 	r = tdm_emul_create(vcpu);
 	if (r)
 		goto destroy_fpu;
-	r = vcpu->ops->vcpu_create(vcpu);
+	r = tdm_mmu_vcpu_init(vcpu);
 	if (r)
 		goto destroy_emul;
+	r = vcpu->ops->vcpu_create(vcpu);
+	if (r)
+		goto destroy_mmu;
 	if (vcpu->vm->irqchip != TDM_IRQCHIP_NONE) {
 		r = tdm_lapic_create(vcpu);
 		if (r)
@@ -399,6 +403,8 @@ static int vcpu_setup(struct tdm_vcpu *vcpu)
 
 destroy_engine:
 	vcpu->ops->vcpu_destroy(vcpu);
+destroy_mmu:
+	tdm_mmu_vcpu_destroy(vcpu);
 destroy_emul:
 	tdm_emul_destroy(vcpu);
 destroy_fpu:

@@ -334,7 +334,7 @@ static long vm_engine_ioctl(struct tdm_vm *vm, unsigned int cmd, void __user *ar
 		r = tdm_engine_set(vm, &cfg);
 	} else {
 		cfg.engine = vm->engine_ready ? vm->ops->id : vm->engine_id;
-		cfg.mmu = TDM_MMU_EPT;
+		cfg.mmu = tdm_engine_mmu(vm);
 		r = 0;
 	}
 	mutex_unlock(&vm->lock);

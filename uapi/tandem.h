@@ -42,7 +42,8 @@ struct tdm_engine_config {
  * @engine: in: TDM_ENGINE_VMX or TDM_ENGINE_BT
  * @mmu_modes: out: bit (1 << TDM_MMU_*) for each that works
  * @error: out: 0 or a positive errno
- * @why: out: the reason and the remedy, a sentence; empty if @error is 0
+ * @why: out: the reason and the remedy, a sentence; with @error 0 why an MMU
+ *	mode is missing; empty if nothing is
  */
 struct tdm_engine_info {
 	__u32 engine;
@@ -87,7 +88,7 @@ struct tdm_engine_info {
 	X(KVM_SET_NR_MMU_PAGES,		VM,	FULL,	 "")		\
 	X(KVM_GET_NR_MMU_PAGES,		VM,	FULL,	 "0: no bound was set")	\
 	X(KVM_CLEAR_DIRTY_LOG,		VM,	FULL,	 "")		\
-	X(KVM_SET_TSS_ADDR,		VM,	FULL,	 "not needed with unrestricted guest: checked, ignored") \
+	X(KVM_SET_TSS_ADDR,		VM,	FULL,	 "not needed, real mode needs no help from the caller: checked, ignored") \
 	X(KVM_SET_IDENTITY_MAP_ADDR,	VM,	FULL,	 "ditto")	\
 	X(KVM_SET_BOOT_CPU_ID,		VM,	FULL,	 "")		\
 	X(KVM_CREATE_IRQCHIP,		VM,	FULL,	 "")		\

@@ -122,6 +122,7 @@ struct tdm_exit {
 		struct {
 			u64 gva;	/* what would be CR2 */
 			u32 error;	/* TDM_PF_*, from the shadow tables */
+			bool emulate;	/* core: known to need the emulator */
 		} pf;
 		struct {
 			u8 cr;		/* 0, 3, 4, 8 */

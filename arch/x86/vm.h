@@ -91,6 +91,7 @@ struct tdm_vm {
 	struct mutex lock;			/* configuration; outermost */
 	enum tdm_mmu_mode mmu_mode;		/* (l), (c) after the first vCPU */
 	u32 engine_id;				/* (l) as asked for */
+	u32 mmu_id;				/* (l) ditto: TDM_MMU_* */
 	bool engine_ready;			/* (l) get() and vm_init() done */
 	bool dead;				/* set once: every KVM_RUN returns -EIO */
 

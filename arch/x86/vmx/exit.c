@@ -64,6 +64,7 @@ static bool decode_page_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit, u32 
 {
 	exit->kind = TDM_EXIT_PAGE_FAULT;
 	exit->pf.gva = exit->hw_qual;
+	exit->pf.emulate = false;
 	exit->pf.error = vmcs_read_again(VMCS_EXIT_INTR_ERROR);
 	if (unlikely(vcpu->ev.cur_valid))
 		tdm_vmx_restore_rf(vcpu);
