@@ -9,13 +9,18 @@ MMU_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fram
 # Kernel code has unused parameters and mixed signs by custom.
 MMU_SHIM := -I$(MMU_UNIT)/shim -Wno-unused-parameter -Wno-sign-compare
 MMU_DEPS := $(wildcard $(TDM_TOP)/arch/x86/*.h $(TDM_TOP)/shadow_mmu/*.h \
-	$(MMU_UNIT)/*.h $(MMU_UNIT)/shim/*.h)
+	$(MMU_UNIT)/*.h $(MMU_UNIT)/shim/*.h $(MMU_UNIT)/shim/*/*.h $(MMU_UNIT)/shim/arch/x86/*.h)
 
+# All but the host's page tables, which are the test's, and the emulator's TLB.
+MMU_SRCS := $(filter-out %/hostmap.c %/softtlb.c,$(wildcard $(TDM_TOP)/shadow_mmu/*.c)) \
+	$(TDM_TOP)/arch/x86/paging.c $(wildcard $(MMU_UNIT)/shim/*.c)
 PAGING_SRCS := $(MMU_UNIT)/paging_test.c $(TDM_TOP)/arch/x86/paging.c
-MEMSLOT_SRCS := $(MMU_UNIT)/memslot_test.c $(MMU_UNIT)/shim/shim.c \
-	$(addprefix $(TDM_TOP)/shadow_mmu/,memslot.c dirty.c ept.c fault.c mmu.c notifier.c audit.c)
+MEMSLOT_SRCS := $(MMU_UNIT)/memslot_test.c $(MMU_SRCS)
+SHADOW_SRCS := $(MMU_UNIT)/shadow_test.c $(TDM_TOP)/arch/x86/cr.c $(MMU_SRCS) \
+	$(addprefix $(MMU_UNIT)/shadow_,host.c ref.c cpu.c ops.c)
 
-paging-programs := $(foreach v,plain san,$(addprefix $(MMU_OUT)/$(v)/,paging_test memslot_test))
+paging-programs := $(foreach v,plain san,$(addprefix $(MMU_OUT)/$(v)/,\
+	paging_test memslot_test shadow_test))
 
 $(MMU_OUT)/plain/paging_test: $(PAGING_SRCS) $(MMU_DEPS)
 	@mkdir -p $(@D)
@@ -32,3 +37,11 @@ $(MMU_OUT)/plain/memslot_test: $(MEMSLOT_SRCS) $(MMU_DEPS)
 $(MMU_OUT)/san/memslot_test: $(MEMSLOT_SRCS) $(MMU_DEPS)
 	@mkdir -p $(@D)
 	@$(CC) $(MMU_SHIM) $(MMU_CFLAGS) $(MMU_SAN) -o $@ $(MEMSLOT_SRCS)
+
+$(MMU_OUT)/plain/shadow_test: $(SHADOW_SRCS) $(MMU_DEPS)
+	@mkdir -p $(@D)
+	@$(CC) $(MMU_SHIM) $(MMU_CFLAGS) -o $@ $(SHADOW_SRCS)
+
+$(MMU_OUT)/san/shadow_test: $(SHADOW_SRCS) $(MMU_DEPS)
+	@mkdir -p $(@D)
+	@$(CC) $(MMU_SHIM) $(MMU_CFLAGS) $(MMU_SAN) -o $@ $(SHADOW_SRCS)

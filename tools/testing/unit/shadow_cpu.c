@@ -347,6 +347,11 @@ int m_enter(struct m_vcpu *c)
 	}
 	if (tdm_take_request(&c->v, TDM_REQ_TLB_FLUSH))
 		m_tlb_drop(c);
+	/* An entry: what was lost since the last one may not be cached any more. */
+	if (c->stale && c->tlb_gen != m.vm.mmu.tlb_gen) {
+		c->tlb_gen = m.vm.mmu.tlb_gen;
+		m_tlb_drop(c);
+	}
 	if (c->stale)
 		load_pdptes(c);
 	c->stale = false;
@@ -390,7 +395,7 @@ static void went_through(struct m_vcpu *c, const struct ref_regs *regs, u64 gva,
 			 u32 access, u64 pfn, void *data, unsigned int len)
 {
 	int page = m_frame_owner(pfn);
-	unsigned int off = PAGE_OFF(gva);
+	unsigned int off = PAGE_OFF(gva), i;
 	struct ref_walk now;
 	u64 gpa;
 
@@ -404,6 +409,9 @@ static void went_through(struct m_vcpu *c, const struct ref_regs *regs, u64 gva,
 	       "an access reached a page the host took away", "gpa %llx",
 	       (unsigned long long)gpa);
 	ref_translate(regs, gva, access, &now);
+	for (i = 0; i < now.nr; i++)
+		m_log("  entry at %llx: %llx", (unsigned long long)now.entry_gpa[i],
+		      (unsigned long long)now.entry[i]);
 	if (now.ok && now.gpa == gpa)
 		ref_absorb(&now, access, false);
 	m_must(ref_may_be_cached(c, regs, gva, access, gpa),
@@ -445,6 +453,8 @@ void m_emulated_write(struct m_vcpu *c, u64 gpa, const void *data, unsigned int 
 	} else {
 		r = tdm_write_gpa(&m.vm, gpa, data, len);
 	}
+	m_log("  emulated write of %u at %llx: %llx", len, (unsigned long long)gpa,
+	      *(unsigned long long *)data);
 	m_must(r == want, "a write to guest memory answers wrongly", "%d, not %d", r, want);
 	if (r)
 		return;
@@ -553,11 +563,11 @@ enum m_outcome m_access(struct m_vcpu *c, u64 gva, u32 access, void *data, unsig
 			goto error;
 		}
 	}
-	m_must(m.inv_to, "a fault is never resolved", "gva %llx access %x",
+	m_must(m.invalidating, "a fault is never resolved", "gva %llx access %x",
 	       (unsigned long long)gva, access);
 error:
 	m.count[M_C_ERRORS]++;
-	m_must(m.fail || m.inv_to, "an errno for good memory", "gva %llx access %x",
+	m_must(m.fail || m.invalidating, "an errno for good memory", "gva %llx access %x",
 	       (unsigned long long)gva, access);
 	return O_ERROR;
 }
@@ -630,13 +640,6 @@ static void note_invlpg(struct m_vcpu *c, u64 gva, unsigned int pcid, bool any)
 	c->invlpg[c->nr_invlpg++ % M_INVLPGS] = (struct m_invlpg){ gva, ++m.now, pcid, any };
 }
 
-static void tlb_drop_one(struct m_vcpu *c, u64 gva)
-{
-	struct m_tlb *t = &c->tlb[(gva >> PAGE_SHIFT) % M_TLB];
-
-	if (t->vpn == gva >> PAGE_SHIFT)
-		t->valid = false;
-}
 
 void m_invlpg(struct m_vcpu *c, u64 gva)
 {
@@ -645,7 +648,7 @@ void m_invlpg(struct m_vcpu *c, u64 gva)
 	m_log("cpu %u: invlpg %llx", c->v.id, (unsigned long long)gva);
 	tdm_mmu_guest_invlpg(&c->v, gva);
 	leave(c);
-	tlb_drop_one(c, gva);
+	m_tlb_drop(c);
 	note_invlpg(c, gva, pcide ? c->v.st.cr3 & 0xfff : 0, true);
 }
 
@@ -662,7 +665,7 @@ void m_invpcid(struct m_vcpu *c, unsigned int type, unsigned int pcid, u64 gva)
 	switch (type) {
 	case 0:
 		if (!pcide || (c->v.st.cr3 & 0xfff) == pcid)
-			tlb_drop_one(c, gva);
+			m_tlb_drop(c);
 		note_invlpg(c, gva, pcid, false);
 		break;
 	case 1:

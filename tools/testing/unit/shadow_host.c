@@ -157,8 +157,7 @@ void m_notify(unsigned int from, unsigned int to, bool start)
 	struct mmu_notifier_range r = { m_hva(from), m_hva(to) };
 	const struct mmu_notifier_ops *ops = m.vm.mmu.notifier.ops;
 
-	m.inv_from = start ? from : 0;
-	m.inv_to = start ? to : 0;
+	m.invalidating += start ? 1 : -1;
 	if (start)
 		ops->invalidate_range_start(&m.vm.mmu.notifier, &r);
 	else

@@ -76,7 +76,7 @@ struct m_invlpg {
  * @gflushed: when global ones were
  * @pdpte: hardware's PDPTE registers
  * @stale: must be entered (requests, PDPTEs) before it runs
- * @cr3: hw_cr3 at the last entry
+ * @tlb_gen: of the MMU, at the last entry
  */
 struct m_vcpu {
 	struct tdm_vcpu v;
@@ -86,7 +86,7 @@ struct m_vcpu {
 	struct m_invlpg invlpg[M_INVLPGS];
 	unsigned int nr_invlpg;
 	u64 pdpte[4];
-	u64 cr3;
+	u64 tlb_gen;
 	bool stale;
 	u32 pkru;
 };
@@ -121,7 +121,7 @@ struct machine {
 	u16 code[M_HVAS];		/* holders of a code trace */
 	u64 reported[M_HVAS];		/* op in which code_written named it */
 	u64 op;				/* counts what the guest and the emulator do */
-	unsigned int inv_from, inv_to;	/* an invalidation in progress */
+	unsigned int invalidating;	/* invalidations in progress */
 	u8 maxphyaddr;
 	bool pse36, page_1g;
 	u64 now;			/* counts stores and flushes */

@@ -80,11 +80,19 @@ void m_lay_out_slots(void)
 		set_slot_as_laid_out(id, layout[id].flags);
 }
 
+/* Leaf tables mostly: a guest that has broken its roots does not do much more. */
+static u64 some_table(void)
+{
+	static const u8 leaves[] = { 4, 5, 6, 13, 14 };
+
+	return one_in(8) ? pick(M_TABLES) : one_in(2) ? 20 + pick(M_TABLES - 20) : PICK(leaves);
+}
+
 static u64 some_gfn(void)
 {
 	switch (pick(16)) {
 	case 0 ... 6:
-		return pick(M_TABLES);
+		return some_table();
 	case 7 ... 10:
 		return 64 + pick(16);
 	case 11:
@@ -145,7 +153,13 @@ void m_lay_out_tables(void)
 	unsigned int i;
 
 	put(0, 0, entry_to(1), 8);
-	put(0, 1, entry_to(20), 8);
+	put(0, 1, entry_to(7), 8);
+	put(7, 0, entry_to(3), 8);
+	put(7, 1, entry_to(2), 8);
+	put(7, 511, entry_to(15), 8);
+	put(15, 0, entry_to(5), 8);
+	put(15, 1, entry_to(1024) | P_PS, 8);
+	put(15, 511, entry_to(6), 8);
 	put(0, 256, entry_to(0), 8);
 	put(0, 511, entry_to(1), 8);
 	put(1, 0, entry_to(2), 8);
@@ -165,8 +179,9 @@ void m_lay_out_tables(void)
 	for (i = 0; i < 4; i++)
 		put(8, i, (i & 1 ? 3ull : 2ull) << PAGE_SHIFT | P_P, 8);
 	for (i = 0; i < 96; i++) {
-		put(4, i, entry_to(i), 8);
-		put(13, i, entry_to(i), 4);
+		/* Some for user code, some not: SMAP and SMEP forbid the others. */
+		put(4, i, entry_to(i) & ~(i & 1 ? P_U : 0), 8);
+		put(13, i, entry_to(i) & ~(i & 1 ? P_U : 0), 4);
 	}
 	for (i = 0; i < ARRAY_SIZE(indices); i++) {
 		unsigned int wide = indices[i] & 511;
@@ -191,7 +206,7 @@ static void random_tables(void)
 static u64 random_gva(const struct ref_regs *r)
 {
 	static const u16 pt[] = { 0, 1, 2, 3, 4, 5, 6, 12, 13, 255, 510, 511 };
-	static const u16 pml4[] = { 0, 1, 256, 511 }, pdpt[] = { 0, 1, 511 };
+	static const u16 pml4[] = { 0, 0, 1, 1, 256, 511, 511 }, pdpt[] = { 0, 1, 511 };
 	static const u16 pd[] = { 0, 1, 2, 511 };
 	static const u16 pd32[] = { 0, 1, 2, 768, 1023 };
 	u64 gva, off;
@@ -199,7 +214,7 @@ static u64 random_gva(const struct ref_regs *r)
 	/* Where entries are, or anywhere. */
 	off = one_in(3) ? pick(512) * 8 : PICK(indices) % 512 * (r->mode == M_32 ? 4 : 8);
 	if (one_in(3))
-		return (u64)pick(M_TABLES) << PAGE_SHIFT | off;
+		return some_table() << PAGE_SHIFT | off;
 	switch (r->mode) {
 	case M_OFF:
 		return (some_gfn() << PAGE_SHIFT | off) & 0xffffffff;
@@ -261,7 +276,7 @@ static enum m_mode random_mode(void)
 static u64 random_root(enum m_mode mode)
 {
 	static const u8 good[] = { [M_OFF] = 0, [M_32] = 12, [M_PAE] = 8, [M_64] = 0 };
-	u64 gfn = one_in(2) ? good[mode] : one_in(16) ? some_gfn() : pick(M_TABLES);
+	u64 gfn = !one_in(4) ? good[mode] : one_in(16) ? some_gfn() : pick(M_TABLES);
 
 	gfn &= (1ull << (m.maxphyaddr - PAGE_SHIFT)) - 1;
 	if (mode != M_64)
@@ -278,7 +293,7 @@ static u64 random_cr4(void)
 
 	for (i = 0; i < ARRAY_SIZE(bits); i++)
 		cr4 |= one_in(2) ? bits[i] : 0;
-	return cr4;
+	return one_in(2) ? cr4 : cr4 & ~(u64)(X86_CR4_SMAP | X86_CR4_SMEP);
 }
 
 void m_random_mode(struct m_vcpu *c)
@@ -363,6 +378,27 @@ static void change_and_use(struct m_vcpu *c)
 	m_access(c, gva, one_in(2) ? TDM_ACCESS_READ : TDM_ACCESS_WRITE, &data, 8);
 }
 
+/* Many entries of one table, by the guest's own stores; some use; a flush. */
+static void write_burst(struct m_vcpu *c)
+{
+	unsigned int n = 1 + pick(12), i;
+	u64 table = some_table() << PAGE_SHIFT, e, gva;
+	struct ref_regs r;
+
+	for (i = 0; i < n && !m.broken; i++) {
+		ref_regs_of(c, &r);
+		e = one_in(4) ? random_entry() : entry_to(some_gfn()) | (one_in(2) ? P_A | P_D : 0);
+		gva = table + PICK(indices) % 512 * (r.mode == M_32 ? 4 : 8);
+		m_access(c, gva, TDM_ACCESS_WRITE, &e, r.mode == M_32 ? 4 : 8);
+		if (one_in(3))
+			random_access(c);
+	}
+	if (one_in(2))
+		random_cr3(c);
+	else
+		m_invlpg(c, random_gva(&r));
+}
+
 /* ---- what the host and the caller do ---- */
 
 static void random_host_op(void)
@@ -440,7 +476,7 @@ static void random_track(void)
 	int page = m_page_at(gfn), r;
 	unsigned int c, t;
 
-	if (page >= 0 && m.code[page] && one_in(2)) {
+	if (page >= 0 && m.code[page] && !one_in(4)) {
 		tdm_track_del(&m.vm, gfn, TDM_TRACK_CODE);
 		m.code[page]--;
 		return;
@@ -488,7 +524,7 @@ static void random_vm_op(void)
 	} else if (what < 12) {
 		if (!m.rules.no_slots)
 			random_slot_op();
-	} else if (what < 15) {
+	} else if (what < 13) {
 		random_track();
 	} else {
 		random_bound();
@@ -505,9 +541,11 @@ void m_random_op(void)
 	if (what < 150)
 		random_access(c);
 	else if (what < 175)
-		put(pick(M_TABLES), PICK(indices) & 511, random_entry(), 8);
-	else if (what < 200)
+		put(some_table(), PICK(indices) & 511, random_entry(), 8);
+	else if (what < 190)
 		change_and_use(c);
+	else if (what < 202)
+		write_burst(c);
 	else if (what < 212)
 		random_cr3(c);
 	else if (what < 224)
@@ -516,7 +554,7 @@ void m_random_op(void)
 		random_control(c);
 	else if (what < 233)
 		m_random_mode(c);
-	else if (what < 254)
+	else if (what < 251)
 		random_vm_op();
 	else if (what < 255)
 		m_lay_out_tables();

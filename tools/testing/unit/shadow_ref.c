@@ -62,6 +62,8 @@ static void set_truth(unsigned int page, unsigned int off, u64 val)
 	if (*t == val)
 		return;
 	m.used[page] = true;
+	m_log("  gpa %llx: %llx -> %llx at %llu", (unsigned long long)m_gfn_of(page) << 12 | off,
+	      (unsigned long long)*t, (unsigned long long)val, (unsigned long long)m.now + 1);
 	assert(nr_nodes < NODES);
 	node[nr_nodes] = (struct m_node){ key, *h, ++m.now, *t };
 	*h = nr_nodes++;

@@ -100,6 +100,7 @@ int main(int argc, char **argv)
 {
 	unsigned int i;
 
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc > 3) {
 		for (i = 0; i < ARRAY_SIZE(settings); i++)
 			if (!strcmp(settings[i].name, argv[3]))
