@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit.h"
 #include "cmd.h"
 #include "elf_load.h"
 #include "end.h"
@@ -24,7 +25,7 @@ struct options {
 	const char *kernel, *elf, *bios, *append, *engine, *mmu;
 	char *initrd[TDM_INITRDS_MAX];
 	unsigned int nr_initrds;
-	bool stats;
+	bool stats, audit;
 	struct tdm_machine_config config;
 };
 
@@ -39,6 +40,7 @@ enum {
 	OPT_ENGINE,
 	OPT_MMU,
 	OPT_STATS,
+	OPT_AUDIT,
 	OPT_TIMEOUT,
 	OPT_DEVICE,
 	OPT_PREALLOC,
@@ -61,6 +63,7 @@ static const struct option long_options[] = {
 	{ "engine", required_argument, NULL, OPT_ENGINE },
 	{ "mmu", required_argument, NULL, OPT_MMU },
 	{ "stats", no_argument, NULL, OPT_STATS },
+	{ "audit", no_argument, NULL, OPT_AUDIT },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "device", required_argument, NULL, OPT_DEVICE },
 	{ "prealloc", no_argument, NULL, OPT_PREALLOC },
@@ -98,6 +101,7 @@ static void usage(FILE *out)
 	      "  --timeout SECS    end the VM after that time, with status 124\n"
 	      "what to report, on standard error\n"
 	      "  --stats           counters at the end\n"
+	      "  --audit           check all guest mappings at the end; wrong ones: status 20\n"
 	      "  --count-insns     time-stamp counter ticks from first entry to the end\n"
 	      "  --marker          a line with ticks and exits when the guest writes to port 0xf5\n"
 	      "  --trace-io        ports, pages and MSRs the guest touched, at the end\n"
@@ -106,8 +110,8 @@ static void usage(FILE *out)
 	      "escape key: Ctrl-A x ends the VM, Ctrl-A h shows the others.\n"
 	      "Exit status: 0 the guest powered off, 2 usage, 4 a file cannot be used, 6 the host\n"
 	      "refused, 8 reset, 10 triple fault, 12 internal error, 14 halted for good, 16 lost\n"
-	      "standard output, 18 Ctrl-A x, 124 time-out, 128+N signal N, (v << 1) | 1 the guest\n"
-	      "wrote v to port 0xf4.\n",
+	      "standard output, 18 Ctrl-A x, 20 wrong mappings, 124 time-out, 128+N signal N,\n"
+	      "(v << 1) | 1 the guest wrote v to port 0xf4.\n",
 	      out);
 }
 
@@ -180,6 +184,9 @@ static int set_option(struct options *o, int opt, char *arg)
 		return 0;
 	case OPT_MMU:
 		o->mmu = arg;
+		return 0;
+	case OPT_AUDIT:
+		o->audit = true;
 		return 0;
 	case OPT_STATS:
 		o->stats = true;
@@ -290,6 +297,8 @@ static int run_machine(const struct options *o, struct tdm_load *load)
 	status = tdm_machine_run(&m);
 	if (o->stats)
 		tdm_machine_stats(&m);
+	if (o->audit && tdm_audit())
+		status = TDM_EXIT_AUDIT;
 destroy:
 	tdm_machine_destroy(&m);
 	return status;

@@ -19,6 +19,7 @@
 #define TDM_EXIT_HALTED 14
 #define TDM_EXIT_CONSOLE 16
 #define TDM_EXIT_USER 18
+#define TDM_EXIT_AUDIT 20 /* --audit found wrong mappings, or could not look */
 #define TDM_EXIT_TIMEOUT 124
 
 int tdm_end_status(enum tdm_end why, int value);
