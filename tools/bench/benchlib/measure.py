@@ -138,7 +138,8 @@ def _commands(runners, ops, counts):
     """{(runner, "nano" or workload): labrun.Command}, in order."""
     commands = {}
     for runner in runners:
-        base = f"/root/tandem run {runner.options} --prealloc --stats"
+        base = f"{runner.check} && " \
+            f"/root/tandem run {runner.options} --prealloc --stats"
         if runner.setup:
             commands[runner.name, "setup"] = labrun.Command(
                 "setup", runner.setup, 60)

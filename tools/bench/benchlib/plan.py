@@ -13,10 +13,12 @@ class Runner:
     options: str            # of `tandem run`
     setup: str = ""         # shell, in the host, before the first guest
     teardown: str = ""
+    check: str = "true"     # shell: fails if it is not what it should be
 
 
 _KVM = "modprobe kvm_intel enable_apicv=0 ept={}"
 _NO_KVM = "rmmod kvm_intel kvm"
+_KVM_IS = "grep -q {} /sys/module/kvm_intel/parameters/ept"
 
 # APICv is off because Bochs' hangs now and then. "bare" needs no host.
 BARE = "bare"
@@ -24,8 +26,10 @@ RUNNERS = {runner.name: runner for runner in (
     Runner(BARE, ""),
     Runner("tandem-vmx-ept", "--engine vmx --mmu ept"),
     Runner("tandem-vmx-shadow", "--engine vmx --mmu shadow"),
-    Runner("kvm-ept", "--device /dev/kvm", _KVM.format(1), _NO_KVM),
-    Runner("kvm-shadow", "--device /dev/kvm", _KVM.format(0), _NO_KVM),
+    Runner("kvm-ept", "--device /dev/kvm", _KVM.format(1), _NO_KVM,
+           _KVM_IS.format("Y")),
+    Runner("kvm-shadow", "--device /dev/kvm", _KVM.format(0), _NO_KVM,
+           _KVM_IS.format("N")),
 )}
 
 # Operations of tools/testing/guests/nano.c and what they are.

@@ -6,7 +6,7 @@ import subprocess
 from . import plan
 
 _HEAD = """\
-set terminal svg size {width},{height} dynamic font "sans,11"
+set terminal svg size {width},{height} dynamic background "white" font "sans,11"
 set output "{path}"
 set style data histograms
 set style fill solid 0.9 border -1

@@ -130,6 +130,7 @@ NAMES = {
     "modules-6.12": lambda: kernel.modules("6.12"),
     "busybox": busybox,
     "bochs": bochs3,
+    "bochs-hooks": lambda: bochs3(True),
     "bochs-bios": bios,
     "base-initramfs": base_initramfs,
     "no-srand": no_srand,
