@@ -110,6 +110,7 @@ void m_start(unsigned int nr_cpus, const struct m_rules *rules)
 	unsigned int i;
 	int err;
 
+	ref_reset();
 	memset(&m, 0, sizeof(m));
 	m.rules = *rules;
 	m.now = 1;
@@ -119,7 +120,6 @@ void m_start(unsigned int nr_cpus, const struct m_rules *rules)
 	m.page_1g = true;
 	boot_cpu_data.x86_phys_bits = 40;
 	shim_fail = 0;
-	ref_reset();
 	m_host_reset();
 	tdm_mmu_client = &client;
 	spin_lock_init(&m.vm.mmu.lock);

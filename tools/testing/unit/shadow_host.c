@@ -13,7 +13,7 @@
 #define FRAMES	SHIM_HOST_PAGES
 
 static struct mm_struct mm = { 1 };
-static int owner[FRAMES];		/* host page, -1: free */
+static int owner[FRAMES];		/* host page + 1, 0: free */
 static u64 freed_at[FRAMES];		/* 0: never used */
 static u64 frees;
 static unsigned int hand;		/* where the search for a free frame goes on */
@@ -30,7 +30,8 @@ u8 *m_frame(u64 pfn)
 
 int m_frame_owner(u64 pfn)
 {
-	return pfn < FRAME0 || pfn >= FRAME0 + FRAMES ? -1 : owner[pfn - FRAME0];
+	return pfn < FRAME0 || pfn >= FRAME0 + FRAMES ? -1 :
+	       owner[pfn - FRAME0] - 1;
 }
 
 static void check_poison(unsigned int f)
@@ -49,14 +50,14 @@ static void take_frame(unsigned int f, unsigned int page)
 	u64 *at = (u64 *)m_frame(FRAME0 + f);
 
 	check_poison(f);
-	owner[f] = page;
+	owner[f] = page + 1;
 	for (i = 0; i < 512; i++)
 		at[i] = ref_read(page, i * 8);
 }
 
 static void give_frame(unsigned int f)
 {
-	owner[f] = -1;
+	owner[f] = 0;
 	freed_at[f] = ++frees;
 	memset(m_frame(FRAME0 + f), POISON, PAGE_SIZE);
 }
@@ -70,7 +71,7 @@ static unsigned int find_frames(unsigned int n)
 		hand = (hand + n - 1) & ~(n - 1);
 	for (tries = 0; tries < 2 * FRAMES; tries += n, hand += n) {
 		hand %= FRAMES;
-		for (i = 0; i < n && owner[hand + i] < 0; i++)
+		for (i = 0; i < n && !owner[hand + i]; i++)
 			;
 		if (i == n) {
 			i = hand;
@@ -311,11 +312,9 @@ void m_host_reset(void)
 	shim_init();
 	shim_uaccess = user_pointer;
 	m.vm.mm = &mm;
-	for (i = 0; i < FRAMES; i++) {
-		if (freed_at[i] || owner[i] >= 0)
+	for (i = 0; i < FRAMES; i++)
+		if (owner[i])
 			give_frame(i);
-		owner[i] = -1;
-	}
 }
 
 /* ---- memslots ---- */

@@ -33,7 +33,11 @@ void ref_forget(void)
 
 void ref_reset(void)
 {
-	memset(truth, 0, sizeof(truth));
+	unsigned int i;
+
+	for (i = 0; i < M_HVAS; i++)
+		if (m.used[i])
+			memset(truth[i], 0, sizeof(truth[i]));
 	ref_forget();
 }
 

@@ -361,14 +361,20 @@ shim_interval_from(struct interval_tree_node *n, unsigned long start, unsigned l
 #define interval_tree_iter_first(r, s, l) shim_interval_from((r)->first, s, l)
 #define interval_tree_iter_next(n, s, l) shim_interval_from((n)->next, s, l)
 
-struct xarray { void *slot[65536]; };
+struct xarray { unsigned long end; void *slot[65536]; };
+static inline void *shim_xa_store(struct xarray *x, unsigned long i, void *p)
+{
+	x->slot[i] = p;
+	x->end = max(x->end, i + 1);
+	return NULL;
+}
 #define xa_load(x, i)	((x)->slot[i])
-#define xa_store(x, i, p, gfp) ((x)->slot[i] = (p), (void *)NULL)
+#define xa_store(x, i, p, gfp) shim_xa_store(x, i, p)
 #define xa_erase(x, i)	((x)->slot[i] = NULL)
 #define xa_err(e)	((int)(long)(e))
-#define xa_destroy(x)	memset((x)->slot, 0, sizeof((x)->slot))
+#define xa_destroy(x)	memset((x)->slot, 0, (x)->end * sizeof(void *))
 #define xa_for_each(x, i, p)							\
-	for ((i) = 0; (i) < 65536; (i)++)					\
+	for ((i) = 0; (i) < (x)->end; (i)++)					\
 		if (((p) = (x)->slot[i]) == NULL) { } else
 
 /* ---- memory ---- */
