@@ -489,9 +489,20 @@ static int handle_emulate(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	return tdm_emulate(vcpu, exit);
 }
 
+/* INT3 of the caller's, come to by the interpreter. */
+static bool is_soft_breakpoint(const struct tdm_vcpu *vcpu)
+{
+	return (vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP) && vcpu->ev.cur_valid &&
+	       vcpu->ev.cur.type == TDM_EV_SOFT_EXC && vcpu->ev.cur.vector == X86_TRAP_BP;
+}
+
 static int handle_interpret(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	tdm_stat(vcpu, exit_insn);
+	if (unlikely(is_soft_breakpoint(vcpu))) {
+		vcpu->ev.cur_valid = false;
+		return debug_exit(vcpu, X86_TRAP_BP, 0);
+	}
 	return tdm_interpret(vcpu, exit, TDM_INTERPRET_MAX);
 }
 
