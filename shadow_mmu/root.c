@@ -527,6 +527,8 @@ int tdm_mmu_vcpu_init(struct tdm_vcpu *vcpu)
 		return -ENOMEM;
 	tdm_vm_stat_add(vm, mem_bytes, PAGE_SIZE);
 	vcpu->mmu.pae = page_address(page);
+	/* Maps nothing in either format, until there is a root. */
+	vcpu->mmu.hw_cr3 = __pa(vcpu->mmu.pae);
 	vcpu->mmu.pending = TDM_FLUSH_ALL;
 	tdm_request(vcpu, TDM_REQ_MMU_ROOT);
 	return 0;
