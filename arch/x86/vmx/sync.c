@@ -22,18 +22,31 @@
 #define CS_SS	(BIT(TDM_SEG_CS) | BIT(TDM_SEG_SS))
 #define REST	(GENMASK(TDM_NR_SEGS - 1, 0) & ~CS_SS)
 
-static void segs_out(struct tdm_vcpu *vcpu, unsigned long which)
+/* Without a loop over fields: the emulator asks for CS and SS at each of its runs. */
+static __always_inline void seg_out(struct tdm_vcpu *vcpu, const int i)
 {
-	struct tdm_segment *s;
-	int i;
+	struct tdm_segment *s = &vcpu->st.seg[i];
 
-	for_each_set_bit(i, &which, TDM_NR_SEGS) {
-		s = &vcpu->st.seg[i];
-		s->base = vmcs_read_raw(VMCS_GUEST_ES_BASE + 2 * i);
-		s->limit = vmcs_read_raw(VMCS_GUEST_ES_LIMIT + 2 * i);
-		s->ar = vmcs_read_raw(VMCS_GUEST_ES_AR + 2 * i);
-		s->selector = vmcs_read_raw(VMCS_GUEST_ES_SEL + 2 * i);
-	}
+	s->base = vmcs_read_again(VMCS_GUEST_ES_BASE + 2 * i);
+	s->limit = vmcs_read_again(VMCS_GUEST_ES_LIMIT + 2 * i);
+	s->ar = vmcs_read_again(VMCS_GUEST_ES_AR + 2 * i);
+	s->selector = vmcs_read_again(VMCS_GUEST_ES_SEL + 2 * i);
+}
+
+static void cs_ss_out(struct tdm_vcpu *vcpu)
+{
+	seg_out(vcpu, TDM_SEG_CS);
+	seg_out(vcpu, TDM_SEG_SS);
+}
+
+static void segs_rest_out(struct tdm_vcpu *vcpu)
+{
+	seg_out(vcpu, TDM_SEG_ES);
+	seg_out(vcpu, TDM_SEG_DS);
+	seg_out(vcpu, TDM_SEG_FS);
+	seg_out(vcpu, TDM_SEG_GS);
+	seg_out(vcpu, TDM_SEG_LDTR);
+	seg_out(vcpu, TDM_SEG_TR);
 }
 
 /* A loaded code or data segment has been accessed, a loaded TSS is busy. */
@@ -315,9 +328,9 @@ void tdm_vmx_sync_out(struct tdm_vcpu *vcpu, u32 mask)
 	if (mask & TDM_ST_SHADOW)
 		shadow_out(vcpu);
 	if (mask & TDM_ST_CS_SS)
-		segs_out(vcpu, CS_SS);
+		cs_ss_out(vcpu);
 	if (mask & TDM_ST_SEG_REST)
-		segs_out(vcpu, REST);
+		segs_rest_out(vcpu);
 	if (mask & TDM_ST_TABLES)
 		tables_out(vcpu);
 	if (mask & TDM_ST_CR)
