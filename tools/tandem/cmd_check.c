@@ -209,6 +209,8 @@ static bool check_engine(int fd, const char *path, uint32_t engine)
 		fact(NO, what, "%s (%s)", info.why, strerror(info.error));
 		return false;
 	}
+	if (info.why[0])
+		fact(NEUTRAL, what, "%s", info.why);
 	for (unsigned int i = 0; i < ARRAY_SIZE(modes); i++) {
 		struct tdm_engine_choice choice = { engine, modes[i] };
 

@@ -84,7 +84,7 @@ static void explain_one(const struct tdm_kvm *kvm, uint32_t engine)
 	if (ioctl(kvm->fd, TDM_ENGINE_INFO, &info) < 0)
 		return;
 	info.why[sizeof(info.why) - 1] = '\0';
-	if (info.error)
+	if (info.why[0])
 		tdm_error("engine %s: %s", tdm_engine_name(engine), info.why);
 }
 
