@@ -12,6 +12,7 @@
 #include "arch/x86/cr.h"
 #include "arch/x86/fpu.h"
 #include "shadow_machine.h"
+#include "shadow_mmu/shadow.h"
 
 struct machine m;
 
@@ -75,6 +76,25 @@ static void code_written(struct tdm_vm *vm, u64 gpa, u64 len)
 		if (m_page_at(gfn) >= 0)
 			m.reported[m_page_at(gfn)] = m.op;
 	m.count[M_C_CODE]++;
+}
+
+/* Nothing that is searched under the lock may be long. */
+static void check_chains(void)
+{
+	struct tdm_memslot *slot;
+	struct tdm_spage *sp;
+	unsigned long i;
+	u64 gfn;
+
+	xa_for_each(&m.vm.slots_by_id, i, slot)
+		for (gfn = slot->base_gfn; gfn < slot->base_gfn + slot->npages; gfn++)
+			m_must(tdm_rmap_count(tdm_gfn_info(slot, gfn)->rmap) <= TDM_RMAP_MAX,
+			       "a reverse map without bound", "gfn %llx", (unsigned long long)gfn);
+	for (i = 0; i < ARRAY_SIZE(m.vm.mmu.shadow->hash); i++)
+		hlist_for_each_entry(sp, &m.vm.mmu.shadow->hash[i], hash)
+			m_must(tdm_rmap_count(sp->parents) <= TDM_RMAP_MAX,
+			       "a table with parents without bound", "gfn %llx",
+			       (unsigned long long)sp->gfn);
 }
 
 static const struct tdm_mmu_client client = {
@@ -175,6 +195,7 @@ void m_check(void)
 		return;
 	m_must(!tdm_mmu_audit(&m.vm), "the audit found something", "%s", "");
 	m_compare_all();
+	check_chains();
 	m_must(!m.vm.mmu.max_pages || m_vmstat(shadow_pages) <= (s64)m.vm.mmu.max_pages,
 	       "more shadow pages than the caller allowed", "%lld",
 	       (long long)m_vmstat(shadow_pages));

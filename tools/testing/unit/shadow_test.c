@@ -5,7 +5,7 @@
  *	shadow_test SEED STEPS NAME
  */
 #include "emul_ktap.h"
-#include "shadow_machine.h"
+#include "shadow_cases.h"
 
 static void print_counts(void)
 {
@@ -107,7 +107,9 @@ int main(int argc, char **argv)
 				return !run(&settings[i], strtoull(argv[1], NULL, 0), atoi(argv[2]));
 		return 2;
 	}
-	ktap_start(ARRAY_SIZE(settings));
+	ktap_start(nr_shadow_cases + ARRAY_SIZE(settings));
+	for (i = 0; i < nr_shadow_cases; i++)
+		ktap_result(shadow_cases[i].run(), "shadow: %s", shadow_cases[i].name);
 	for (i = 0; i < ARRAY_SIZE(settings); i++)
 		random_guests(&settings[i], argc > 1 ? atoi(argv[1]) : 20, argc > 2 ? atoi(argv[2]) : 1000);
 	return ktap_end();

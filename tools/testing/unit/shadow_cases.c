@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shadow paging, one property at a time: what may cost an exit and what may not,
+ * which bounds hold, and every bug that random guests have found, as the shortest
+ * sequence that shows it. The machine checks each access as always.
+ */
+#include <asm/processor-flags.h>
+
+#include "shadow_cases.h"
+#include "shadow_mmu/shadow.h"
+
+#define ENTRY(gfn)	((u64)(gfn) << PAGE_SHIFT | P_P | P_W | P_U)
+#define USED		(P_A | P_D)
+
+static struct m_vcpu *const cpu = &m.cpu[0];
+
+static void machine(unsigned int cpus, enum m_mode mode)
+{
+	static const u16 roots[] = { [M_OFF] = 0, [M_32] = 12, [M_PAE] = 8, [M_64] = 0 };
+	static const struct m_rules rules = { .modes = 15 };
+	unsigned int i;
+
+	dice = (struct dice){ .rng = 4711 };
+	m_start(cpus, &rules);
+	m.verbose = getenv("VERBOSE");
+	m_lay_out_slots();
+	m_lay_out_tables();
+	for (i = 0; i < cpus; i++) {
+		m_set_mode(&m.cpu[i], mode, roots[mode] << PAGE_SHIFT, X86_CR4_PSE, true);
+		m_mov_cr0(&m.cpu[i], m.cpu[i].v.st.cr0 | X86_CR0_WP);
+	}
+}
+
+static bool done(void)
+{
+	m_check();
+	m_end();
+	if (m.broken)
+		printf("# %s: %s\n", m.broken, m.detail);
+	return !m.broken;
+}
+
+static enum m_outcome rd(u64 gva)
+{
+	return m_access(cpu, gva, TDM_ACCESS_READ, NULL, 8);
+}
+
+static enum m_outcome wr(u64 gva, u64 val)
+{
+	return m_access(cpu, gva, TDM_ACCESS_WRITE, &val, 8);
+}
+
+/* The caller, a device or the emulator writes. */
+static void poke(u64 gpa, u64 val)
+{
+	m_emulated_write(cpu, gpa, &val, 8);
+}
+
+static u64 exits(void)
+{
+	static u64 before;
+	u64 n = m.count[M_C_EXITS] - before;
+
+	before = m.count[M_C_EXITS];
+	return n;
+}
+
+static void flush(void)
+{
+	m_mov_cr3(cpu, cpu->v.st.cr3);
+	rd(0);
+}
+
+/*
+ * Of the trees in m_lay_out_tables(): table 5 is reached at 2 MiB, its own page
+ * at 5 << 12. Entry 100 and up of it are free.
+ */
+#define TABLE_VA	(1ull << 21)
+#define TABLE_AT(i)	((5ull << 12) + (i) * 8)
+#define VA(i)		(TABLE_VA + ((u64)(i) << 12))
+
+static bool test_one_trap(void)
+{
+	unsigned int i;
+	u64 n;
+
+	machine(1, M_64);
+	rd(TABLE_VA);
+	m_must(wr(TABLE_AT(100), ENTRY(64) | USED) == O_OK, "a table is not written", "%s", "");
+	exits();
+	for (i = 101; i < 200; i++)
+		wr(TABLE_AT(i), ENTRY(64 + i % 16) | USED);
+	n = exits();
+	m_must(!n, "writes to a table without a trace exit", "%llu", (unsigned long long)n);
+	m_must(m_stat(TDM_STAT_pf_trace) == 1, "not one trap for a table's first write",
+	       "%llu", (unsigned long long)m_stat(TDM_STAT_pf_trace));
+	flush();
+	for (i = 100; i < 200; i++)
+		m_must(rd(VA(i)) == O_OK, "an entry that was written does not work", "%u", i);
+	/* Prefetch: far fewer exits than pages. */
+	n = exits();
+	m_must(n < 40, "no prefetch", "%llu exits", (unsigned long long)n);
+	return done();
+}
+
+static bool test_trace_again(void)
+{
+	unsigned int i;
+
+	machine(1, M_64);
+	rd(TABLE_VA);
+	wr(TABLE_AT(100), ENTRY(64) | USED);
+	for (i = 0; i < tdm_unsync_idle + 2; i++)
+		flush();
+	m_must(list_empty(&m.vm.mmu.shadow->unsync), "an idle table gets no trace again", "%s", "");
+	wr(TABLE_AT(101), ENTRY(65) | USED);
+	m_must(m_stat(TDM_STAT_pf_trace) == 2, "the new trace does not trap", "%llu",
+	       (unsigned long long)m_stat(TDM_STAT_pf_trace));
+	m_must(rd(VA(101)) == O_OK, "what was written then does not work", "%s", "");
+	return done();
+}
+
+static bool test_eager(void)
+{
+	unsigned int was = tdm_max_unsync;
+	bool ok;
+	u64 n;
+
+	machine(1, M_64);
+	tdm_max_unsync = 0;
+	rd(TABLE_VA);
+	rd(64 << 12);		/* the host has the page */
+	wr(TABLE_AT(100), ENTRY(64) | USED);
+	rd(0);
+	exits();
+	m_must(rd(VA(100)) == O_OK, "no access after a write", "%s", "");
+	n = exits();
+	m_must(!n, "a traced not-present-to-present write costs a hidden fault too", "%llu",
+	       (unsigned long long)n);
+	m_must(m_vmstat(shadow_eager) == 1, "no eager fill", "%lld", m_vmstat(shadow_eager));
+	/* Without A the access has to set it, so it must fault. */
+	wr(TABLE_AT(101), ENTRY(64));
+	m_must(m_vmstat(shadow_eager) == 1, "eager fill of an entry not accessed", "%s", "");
+	m_must(rd(VA(101)) == O_OK, "no access after a write", "%s", "");
+	/* Present to not present is seen at once. */
+	wr(TABLE_AT(100), 0);
+	m_must(rd(VA(100)) == O_FAULT, "an entry that went away still works", "%s", "");
+	ok = done();
+	tdm_max_unsync = was;
+	return ok;
+}
+
+static bool test_root_cache(void)
+{
+	u64 hits, n;
+
+	machine(1, M_64);
+	poke(16 << 12, ENTRY(1) | USED);		/* another PML4 */
+	rd(TABLE_VA);
+	m_mov_cr3(cpu, 16 << 12);
+	rd(TABLE_VA);
+	m_mov_cr3(cpu, 0);
+	rd(0);
+	hits = m_stat(TDM_STAT_root_hits);
+	m_mov_cr3(cpu, 16 << 12);
+	exits();
+	m_must(rd(TABLE_VA) == O_OK, "no access", "%s", "");
+	m_must(m_stat(TDM_STAT_root_hits) == hits + 1, "a root was not kept", "%s", "");
+	n = exits();
+	m_must(!n, "the mappings of a root were not kept", "%llu", (unsigned long long)n);
+	return done();
+}
+
+/* A CR3 load that keeps a PCID's translations compares nothing, if it is known. */
+static bool test_pcids(void)
+{
+	const u64 keep = 1ull << 63;
+	unsigned int i;
+	s64 syncs;
+
+	machine(1, M_64);
+	m_mov_cr4(cpu, cpu->v.st.cr4 | X86_CR4_PCIDE);
+	for (i = 1; i < 4; i++) {
+		m_mov_cr3(cpu, i);
+		rd(TABLE_VA);
+	}
+	wr(TABLE_AT(100), ENTRY(64) | USED);
+	syncs = m_vmstat(shadow_syncs);
+	for (i = 1; i < 4; i++) {
+		m_mov_cr3(cpu, i | keep);
+		rd(VA(100));
+		wr(TABLE_AT(100), ENTRY(64 + i) | USED);
+	}
+	m_must(m_vmstat(shadow_syncs) == syncs, "a CR3 load without a flush compares tables",
+	       "%lld", m_vmstat(shadow_syncs) - syncs);
+	/* Flushed meanwhile, or never loaded: then it does. */
+	m_invpcid(cpu, 1, 2, 0);
+	m_mov_cr3(cpu, 2 | keep);
+	rd(VA(100));
+	m_mov_cr3(cpu, 9 | keep);
+	rd(VA(100));
+	m_must(m_vmstat(shadow_syncs) >= syncs + 2, "stale PCIDs are not compared", "%lld",
+	       m_vmstat(shadow_syncs) - syncs);
+	for (i = 0; i < 2 * M_PCIDS; i++) {
+		m_mov_cr3(cpu, i % M_PCIDS | keep);
+		wr(TABLE_AT(100), ENTRY(64 + i % 16) | USED);
+		rd(VA(100));
+	}
+	return done();
+}
+
+static bool test_invlpg(void)
+{
+	unsigned int i;
+
+	machine(2, M_64);
+	for (i = 0; i < 64; i++) {
+		wr(TABLE_AT(100), ENTRY(64 + i % 16) | (i % 3 ? USED : 0));
+		wr(TABLE_AT(101), i % 2 ? ENTRY(80) | USED : 0);
+		rd(VA(101));			/* old or new */
+		m_invlpg(cpu, VA(100));
+		m_must(rd(VA(100)) == O_OK, "no access", "%s", "");
+		m_must(wr(VA(100), i) == O_OK, "no access", "%s", "");
+		m_access(&m.cpu[1], VA(100), TDM_ACCESS_READ, NULL, 8);
+		m_invlpg(cpu, VA(101));
+		m_must(rd(VA(101)) == (i % 2 ? O_OK : O_FAULT), "not as flushed", "%u", i);
+	}
+	return done();
+}
+
+/* Found by random guests: stale entries of a table became good for a new parent. */
+static bool test_stale_table_linked(void)
+{
+	machine(1, M_64);
+	rd(TABLE_VA);
+	wr(TABLE_AT(100), ENTRY(64) | USED);
+	rd(VA(100));
+	flush();
+	rd(VA(100));
+	wr(TABLE_AT(100), ENTRY(65) | USED);	/* no exit, no flush */
+	poke((3 << 12) + 5 * 8, ENTRY(5));	/* the table shows up elsewhere too */
+	m_must(rd((1ull << 30) + (5ull << 21) + (100 << 12)) == O_OK, "no access", "%s", "");
+	return done();
+}
+
+/* Found by random guests: CR0.WP = 0 and a key that denies writes: an endless fault. */
+static bool test_key_without_wp(void)
+{
+	machine(1, M_64);
+	m_mov_cr4(cpu, cpu->v.st.cr4 | X86_CR4_PKE);
+	poke((5 << 12) + 100 * 8, ENTRY(64) | 1ull << 59);
+	cpu->pkru = 2 << 2;
+	rd(VA(100));
+	m_must(wr(VA(100), 1) == O_FAULT, "the key does not bind a supervisor", "%s", "");
+	m_mov_cr0(cpu, cpu->v.st.cr0 & ~(u64)X86_CR0_WP);
+	m_must(wr(VA(100), 1) == O_OK, "the key binds although WP is clear", "%s", "");
+	m_must(rd(VA(100)) == O_OK, "no access", "%s", "");
+	return done();
+}
+
+/* ---- traces of code ---- */
+
+static bool test_track(void)
+{
+	const u64 gva = 70 << 12;
+	const int page = 70;
+	u64 n;
+
+	machine(2, M_64);
+	wr(gva, 1);
+	m_access(&m.cpu[1], gva, TDM_ACCESS_WRITE, &n, 8);
+	exits();
+	wr(gva + 8, 2);
+	m_must(!exits(), "a plain write exits", "%s", "");
+	m_must(!tdm_track_add(&m.vm, 70, TDM_TRACK_CODE), "no trace", "%s", "");
+	m_must(!tdm_track_add(&m.vm, 70, TDM_TRACK_CODE), "no second trace", "%s", "");
+	m.code[page] = 2;
+	wr(gva + 16, 3);		/* the machine looks that it is reported */
+	m_must(m.count[M_C_CODE] == 1, "a write is not reported once", "%llu",
+	       (unsigned long long)m.count[M_C_CODE]);
+	m_access(&m.cpu[1], gva, TDM_ACCESS_WRITE, &n, 8);
+	poke(70 << 12, 4);
+	m_must(m.count[M_C_CODE] == 3, "a write is not reported", "%llu",
+	       (unsigned long long)m.count[M_C_CODE]);
+	rd(gva);
+	m_must(m.count[M_C_CODE] == 3, "a read is reported", "%s", "");
+	tdm_track_del(&m.vm, 70, TDM_TRACK_CODE);
+	m.code[page] = 1;
+	wr(gva, 5);
+	m_must(m.count[M_C_CODE] == 4, "the second trace went with the first", "%s", "");
+	tdm_track_del(&m.vm, 70, TDM_TRACK_CODE);
+	m.code[page] = 0;
+	wr(gva, 6);
+	exits();
+	wr(gva, 7);
+	m_must(!exits() && m.count[M_C_CODE] == 4, "a write exits after the trace", "%s", "");
+	m_must(tdm_track_add(&m.vm, 3000, TDM_TRACK_CODE) == -ENOENT, "traces no memslot", "%s", "");
+	return done();
+}
+
+/* Code in a page that is a table, too: also what the walker writes is told. */
+static bool test_track_table(void)
+{
+	machine(1, M_64);
+	rd(TABLE_VA);
+	wr(TABLE_AT(100), ENTRY(64));		/* not traced any more */
+	m_must(!tdm_track_add(&m.vm, 5, TDM_TRACK_CODE), "no trace", "%s", "");
+	m.code[5] = 1;
+	wr(TABLE_AT(101), ENTRY(65));
+	m_must(m.count[M_C_CODE] == 1, "a write is not reported", "%s", "");
+	rd(VA(101));
+	m_must(m.count[M_C_CODE] == 2, "an accessed bit is not reported", "%llu",
+	       (unsigned long long)m.count[M_C_CODE]);
+	wr(VA(101), 1);
+	m_must(m.count[M_C_CODE] == 3, "a dirty bit is not reported", "%llu",
+	       (unsigned long long)m.count[M_C_CODE]);
+	return done();
+}
+
+/* ---- pathological guests ---- */
+
+static void check_bounds(void)
+{
+	u64 limit = m.vm.mmu.max_pages ?: 512, slots = 0;
+	unsigned int i;
+
+	for (i = 0; i < M_SLOTS; i++)
+		slots += m.slot[i].npages;
+	m_must((u64)m_vmstat(shadow_pages) <= limit, "too many shadow pages", "%lld",
+	       m_vmstat(shadow_pages));
+	/* Two pages each, those that wait, links of the reverse map, the slots' arrays. */
+	m_must((u64)m_vmstat(mem_bytes) < (limit + 64 + TDM_DEAD_MAX + 64) * 9000 +
+	       limit * 512 * 16 + slots * 64 + 200000, "too much memory", "%lld",
+	       m_vmstat(mem_bytes));
+}
+
+/* Table pages from gfn 1024: @n directories whose every entry is one leaf table. */
+static void aliases(unsigned int n)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < n; i++) {
+		poke((1024ull << 12) + i * 8, ENTRY(1025 + i));
+		for (j = 0; j < 512; j += 8)
+			poke(((1025ull + i) << 12) + j * 8, ENTRY(5));
+	}
+	poke(2 * 8, ENTRY(1024));			/* PML4[2] */
+}
+
+static bool test_shared_table(unsigned long max_pages, unsigned int n)
+{
+	unsigned int i, j;
+
+	machine(1, M_64);
+	m.vm.mmu.max_pages = max_pages;
+	aliases(n);
+	for (i = 0; i < n && !m.broken; i++) {
+		for (j = 0; j < 512; j += 8)
+			m_must(rd((2ull << 39) + ((u64)i << 30) + ((u64)j << 21)) == O_OK,
+			       "no access", "%u %u", i, j);
+		check_bounds();
+	}
+	m_must(m_vmstat(rmap_overflows), "no chain was ever long", "%s", "");
+	return done();
+}
+
+/* All of memory is a handful of tables that point to each other. */
+static bool test_loops(void)
+{
+	unsigned int i;
+
+	machine(1, M_64);
+	m.vm.mmu.max_pages = 64;
+	for (i = 0; i < 512; i++)
+		poke((20ull << 12) + i * 8, ENTRY(20 + i % 4));
+	for (i = 0; i < 3 * 512; i++)
+		poke((21ull << 12) + i * 8, ENTRY(20 + (i * 7) % 4));
+	m_mov_cr3(cpu, 20 << 12);
+	for (i = 0; i < 3000 && !m.broken; i++) {
+		u64 gva = pick64() & 0x7fffffffffffull & ~7ull;
+
+		/* Stores here change the very tables they went by. */
+		m_must(rd(gva) == O_OK, "no access", "%llx", (unsigned long long)gva);
+		if (one_in(4))
+			wr(gva, ENTRY(20 + pick(4)) | (one_in(2) ? USED : 0));
+		if (one_in(64))
+			flush();
+		if (one_in(256)) {
+			m_check();
+			check_bounds();
+		}
+	}
+	return done();
+}
+
+/* One page behind thousands of entries. */
+static bool test_one_page(void)
+{
+	unsigned int i, t;
+
+	machine(1, M_64);
+	for (t = 20; t < 30; t++) {
+		poke((3ull << 12) + t * 8, ENTRY(t) | USED);
+		for (i = 0; i < 512; i++)
+			poke(((u64)t << 12) + i * 8, ENTRY(64) | USED);
+	}
+	for (t = 20; t < 30; t++)
+		for (i = 0; i < 512; i++)
+			m_must(rd((1ull << 30) + ((u64)t << 21) + (i << 12)) == O_OK,
+			       "no access", "%u %u", t, i);
+	m_must(m_vmstat(rmap_overflows), "no chain was ever long", "%s", "");
+	m_invalidate(64, 65, false);
+	m_must(rd((1ull << 30) + (20ull << 21)) == O_OK, "no access", "%s", "");
+	return done();
+}
+
+static bool test_shared_few(void) { return test_shared_table(64, 24); }
+static bool test_shared_many(void) { return test_shared_table(0, 60); }
+
+const struct shadow_case shadow_cases[] = {
+	{ "a hundred entries written between two flushes trap once", test_one_trap },
+	{ "a table left alone is traced again", test_trace_again },
+	{ "a traced not-present-to-present write needs no second exit", test_eager },
+	{ "an address space come back to is as it was left", test_root_cache },
+	{ "PCIDs kept are not compared, flushed ones are", test_pcids },
+	{ "INVLPG: old or new before, new after", test_invlpg },
+	{ "a stale table under a new parent is fresh", test_stale_table_linked },
+	{ "a key that denies writes, and CR0.WP clear", test_key_without_wp },
+	{ "writes to traced code are told of, once, by all", test_track },
+	{ "code in a page table, accessed and dirty bits told of", test_track_table },
+	{ "a table shared by all directories, 64 pages allowed", test_shared_few },
+	{ "a table shared by all directories, no bound given", test_shared_many },
+	{ "tables that point to each other, 64 pages allowed", test_loops },
+	{ "one page behind thousands of entries", test_one_page },
+};
+const unsigned int nr_shadow_cases = ARRAY_SIZE(shadow_cases);
