@@ -18,6 +18,7 @@
 
 #define FREE_FILL	16u	/* ready pages kept by the refill */
 #define FREE_MAX	64u	/* and at most, of those that came back */
+#define RECYCLE_BATCH	32u	/* thrown away at a time */
 
 /* One in so many pages of guest memory, if the caller set no bound. */
 #define DEFAULT_SHARE	50u
@@ -73,12 +74,19 @@ static unsigned long live_bound(struct tdm_vm *vm)
 static void obey_bound(struct tdm_vm *vm)
 {
 	struct tdm_shadow *s = vm->mmu.shadow;
-	unsigned long limit = live_bound(vm);
+	unsigned long limit = live_bound(vm), n;
 	bool flush;
 
 	spin_lock(&vm->mmu.lock);
-	if (s->nr_live + FREE_FILL > limit)
-		tdm_spage_recycle(vm, s->nr_live + FREE_FILL - limit);
+	while (s->nr_live + FREE_FILL > limit) {
+		n = min_t(unsigned long, s->nr_live + FREE_FILL - limit, RECYCLE_BATCH);
+		if (tdm_spage_recycle(vm, n) < n)
+			break;
+		/* The bound can have shrunk by much. */
+		spin_unlock(&vm->mmu.lock);
+		cond_resched();
+		spin_lock(&vm->mmu.lock);
+	}
 	flush = s->nr_dead > TDM_DEAD_MAX ||
 		(s->nr_dead && s->nr_live + s->nr_dead + FREE_FILL > limit);
 	spin_unlock(&vm->mmu.lock);
@@ -250,24 +258,6 @@ static void entry_gone(struct tdm_vm *vm, struct tdm_spage *sp, u64 *spte)
 	tdm_mmu_lost(vm);
 }
 
-/**
- * tdm_spage_link() - let an entry point to a shadow page
- * @vm: the VM; mmu.lock held, tdm_rmap_room(1)
- * @spte: the entry, not present; its gpte is set
- * @child: the shadow page
- * @val: the entry's value
- */
-void tdm_spage_link(struct tdm_vm *vm, u64 *spte, struct tdm_spage *child, u64 val)
-{
-	struct tdm_spage *sp = tdm_spage_of(spte);
-
-	adopt(vm->mmu.shadow, child);
-	tdm_rmap_add(vm, &child->parents, spte);
-	__set_bit(tdm_spte_index(spte), sp->filled);
-	sp->present++;
-	WRITE_ONCE(*spte, val);
-}
-
 static void drop_leaf(struct tdm_vm *vm, struct tdm_spage *sp, u64 *spte, u64 val)
 {
 	int level = tdm_spage_level(sp);
@@ -306,6 +296,37 @@ void tdm_spage_drop_entry(struct tdm_vm *vm, u64 *spte)
 	tdm_rmap_del(vm, &child->parents, spte);
 	entry_gone(vm, sp, spte);
 	make_orphan(vm->mmu.shadow, child);
+}
+
+/* One table behind very many entries: each removal would search a long chain. */
+static void bound_parents(struct tdm_vm *vm, struct tdm_spage *child)
+{
+	u64 *spte;
+
+	if (likely(tdm_rmap_count(child->parents) < TDM_RMAP_MAX))
+		return;
+	tdm_vm_stat(vm, rmap_overflows);
+	while ((spte = tdm_rmap_first(child->parents)))
+		tdm_spage_drop_entry(vm, spte);
+}
+
+/**
+ * tdm_spage_link() - let an entry point to a shadow page
+ * @vm: the VM; mmu.lock held, tdm_rmap_room(1)
+ * @spte: the entry, not present; its gpte is set
+ * @child: the shadow page
+ * @val: the entry's value
+ */
+void tdm_spage_link(struct tdm_vm *vm, u64 *spte, struct tdm_spage *child, u64 val)
+{
+	struct tdm_spage *sp = tdm_spage_of(spte);
+
+	bound_parents(vm, child);
+	adopt(vm->mmu.shadow, child);
+	tdm_rmap_add(vm, &child->parents, spte);
+	__set_bit(tdm_spte_index(spte), sp->filled);
+	sp->present++;
+	WRITE_ONCE(*spte, val);
 }
 
 /* ---- throwing away ---- */
