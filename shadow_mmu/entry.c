@@ -23,29 +23,6 @@ MODULE_PARM_DESC(shadow_direct_around,
 
 /* ---- the guest's entries ---- */
 
-static unsigned int guest_index(const struct tdm_spage *sp, unsigned int i)
-{
-	if (tdm_spage_fmt(sp) != TDM_MODE_32)
-		return i;
-	if (tdm_spage_level(sp) == TDM_LEVEL_4K)
-		return tdm_spage_quad(sp) * TDM_PT_ENTRIES + i;
-	return tdm_spage_quad(sp) * (TDM_PT_ENTRIES / 2) + i / 2;
-}
-
-/** tdm_gpte_at() - where the entry behind the shadow's @i is; sp->guest is set */
-void *tdm_gpte_at(const struct tdm_spage *sp, unsigned int i)
-{
-	return sp->guest + guest_index(sp, i) * tdm_spage_esize(sp);
-}
-
-/** tdm_gpte_read() - what the guest's table says now; sp->guest is set */
-u64 tdm_gpte_read(const struct tdm_spage *sp, unsigned int i)
-{
-	void *at = tdm_gpte_at(sp, i);
-
-	return tdm_spage_esize(sp) == 4 ? READ_ONCE(*(u32 *)at) : READ_ONCE(*(u64 *)at);
-}
-
 static u64 bits(unsigned int lo, unsigned int hi)
 {
 	return hi < lo ? 0 : GENMASK_ULL(hi, lo);
@@ -62,16 +39,12 @@ static unsigned int pse36_bits(const struct tdm_spage *sp)
 	return sp->role & TDM_MODE_PSE36 ? min(maxphyaddr(sp), 40u) - 32 : 0;
 }
 
-/** tdm_spage_rsvd() - fill sp->rsvd (SDM vol. 3, tables 4-4 to 4-20) */
-void tdm_spage_rsvd(struct tdm_spage *sp)
+/* Reserved bits (SDM vol. 3, tables 4-4 to 4-20). */
+static void describe_rsvd(struct tdm_spage *sp)
 {
-	int level = tdm_spage_level(sp);
+	int level = sp->level;
 	u64 rsvd;
 
-	sp->rsvd[0] = 0;
-	sp->rsvd[1] = 0;
-	if (tdm_spage_direct(sp))
-		return;
 	if (tdm_spage_fmt(sp) == TDM_MODE_32) {
 		if (level == TDM_LEVEL_2M)
 			sp->rsvd[1] = bits(13 + pse36_bits(sp), 21);
@@ -87,22 +60,26 @@ void tdm_spage_rsvd(struct tdm_spage *sp)
 		sp->rsvd[0] |= TDM_GPT_LARGE;
 }
 
-/** tdm_gpte_large() - does the entry map a large page by itself? */
-bool tdm_gpte_large(const struct tdm_spage *sp, u64 gpte)
+/** tdm_spage_describe() - fill what follows from sp->role */
+void tdm_spage_describe(struct tdm_spage *sp)
 {
-	int level = tdm_spage_level(sp);
+	unsigned int quad = tdm_spage_quad(sp);
 
-	if (level == TDM_LEVEL_4K || !(gpte & TDM_GPT_LARGE))
-		return false;
-	if (tdm_spage_fmt(sp) == TDM_MODE_32)
-		return sp->role & TDM_MODE_PSE;
-	return level == TDM_LEVEL_2M || (level == TDM_LEVEL_1G && (sp->role & TDM_MODE_1G));
-}
-
-/** tdm_gpte_bad() - has a present entry reserved bits set? */
-bool tdm_gpte_bad(const struct tdm_spage *sp, u64 gpte)
-{
-	return gpte & sp->rsvd[tdm_gpte_large(sp, gpte)];
+	sp->level = (sp->role & TDM_ROLE_LEVEL_MASK) >> TDM_ROLE_LEVEL_SHIFT;
+	sp->eshift = 3;
+	sp->gshift = 0;
+	sp->gbase = 0;
+	sp->rsvd[0] = 0;
+	sp->rsvd[1] = 0;
+	if (tdm_spage_direct(sp))
+		return;
+	describe_rsvd(sp);
+	if (tdm_spage_fmt(sp) != TDM_MODE_32)
+		return;
+	sp->eshift = 2;
+	/* A 4 MiB entry is two of ours. */
+	sp->gshift = sp->level == TDM_LEVEL_2M;
+	sp->gbase = (quad * TDM_PT_ENTRIES) >> sp->gshift;
 }
 
 /**
@@ -316,6 +293,25 @@ static void install(struct tdm_sfill *f, struct tdm_memslot *slot,
 		install_new(f, slot, f->gfn, spte, val);
 }
 
+/*
+ * The entry maps the page already, and lacks a right that the guest's tables or
+ * the dirty log withheld: the host need not be asked.
+ */
+static bool fill_again(struct tdm_sfill *f, struct tdm_memslot *slot)
+{
+	u64 old = f->sp->spt[f->i];
+	struct leaf leaf = {
+		.pfn = tdm_spte_pfn(old), .host_w = old & TDM_SPT_HOST_W,
+	};
+
+	if (!old || !tdm_spte_leaf(old, f->level) || (f->write && !leaf.host_w))
+		return false;
+	if (!tdm_spage_direct(f->sp) && tdm_gpte_gfn(f->sp, f->sp->gpte[f->i], f->i) != f->gfn)
+		return false;
+	install(f, slot, &leaf);
+	return true;
+}
+
 /* Look the page up and install it; interrupts are off. */
 static int fill_irqoff(struct tdm_sfill *f, struct tdm_memslot *slot,
 		       struct tdm_host_map *host)
@@ -366,6 +362,8 @@ int tdm_spte_fill(struct tdm_sfill *f, struct tdm_memslot *slot)
 	if (tdm_mmu_invalidating(&f->vm->mmu, f->hva,
 				 f->hva + (tdm_level_pages(f->level) << PAGE_SHIFT)))
 		return -EAGAIN;
+	if (fill_again(f, slot))
+		return 0;
 	local_irq_save(flags);
 	r = fill_irqoff(f, slot, &host);
 	local_irq_restore(flags);
@@ -495,6 +493,35 @@ void tdm_spte_fill_around(struct tdm_sfill *f, struct tdm_memslot *slot)
 }
 
 /* ---- the guest's entry changed ---- */
+
+/**
+ * tdm_spte_fill_eagerly() - spare the guest the hidden fault
+ * @vm: the VM
+ * @sp: of a leaf table
+ * @i: the entry
+ * @gpte: the guest's entry now
+ *
+ * Only what the guest has used before: hardware sets accessed bits, not we.
+ *
+ * Return: true if the entry is present now.
+ */
+bool tdm_spte_fill_eagerly(struct tdm_vm *vm, struct tdm_spage *sp, unsigned int i, u64 gpte)
+{
+	struct tdm_sfill f = {
+		.vm = vm, .sp = sp, .i = i, .gpte = gpte, .level = TDM_LEVEL_4K,
+	};
+	struct tdm_memslot *slot;
+
+	if (!(gpte & TDM_GPT_P) || !(gpte & TDM_GPT_A) || tdm_gpte_bad(sp, gpte) ||
+	    (!sp->unsync && sp->prot_gen > vm->mmu.tlb_done) || !tdm_rmap_room(vm, 1))
+		return false;
+	f.gfn = tdm_gpte_gfn(sp, gpte, i);
+	slot = tdm_memslot_find_locked(vm, f.gfn);
+	if (!slot || tdm_spte_fill(&f, slot))
+		return false;
+	tdm_vm_stat(vm, shadow_eager);
+	return true;
+}
 
 static u64 refreshed_leaf(const struct tdm_spage *sp, u64 gpte, u64 old)
 {

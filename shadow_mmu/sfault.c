@@ -29,10 +29,12 @@
  * @error: TDM_PF_* as the processor told: W, U, I say what the access was
  * @slow: things may be made
  * @need_sync: out: every vCPU has to flush before a new shadow page can be used
- * @w: the path so far may be written
+ * @all: AND of the guest's entries on the path
+ * @any: OR of them
+ * @sw: a supervisor's write can be expressed by entries (see tdm_spte_rights())
+ * @w: the path may be written
  * @u: and reached by user code
  * @x: and executed
- * @sw: a supervisor's write can be expressed by entries (see tdm_spte_rights())
  * @hva_write: @hva has to be brought in for writing
  * @hva: out with -ENXIO: what the host has to bring in
  * @generation: of the memslots @hva comes from
@@ -44,7 +46,9 @@ struct sfault {
 	u32 error;
 	bool slow;
 	bool need_sync;
-	bool w, u, x, sw;
+	u64 all, any;
+	bool sw;
+	bool w, u, x;
 	bool hva_write;
 	unsigned long hva;
 	u32 generation;
@@ -116,14 +120,23 @@ static bool key_holds_back(const struct sfault *f, u64 gpte)
 	return tdm_fpu_pkru(f->vcpu) & (2u << (2 * key));
 }
 
-static void add_rights(struct sfault *f, const struct tdm_spage *sp, u64 gpte)
+static __always_inline void add_rights(struct sfault *f, const struct tdm_spage *sp, u64 gpte)
 {
-	u64 val = tdm_spte_rights(sp, gpte);
+	f->all &= gpte;
+	f->any |= gpte;
+	if (unlikely(!(sp->role & TDM_MODE_WP)))
+		f->sw &= (gpte & TDM_GPT_W) || !(gpte & TDM_GPT_U);
+}
 
-	f->w &= !!(gpte & TDM_GPT_W);
-	f->u &= !!(gpte & TDM_GPT_U);
-	f->x &= !(val & TDM_SPT_NX);
-	f->sw &= !!(val & TDM_SPT_W);
+/* All of the path is known. */
+static __always_inline void sum_rights(struct sfault *f, const struct tdm_spage *sp)
+{
+	f->w = f->all & TDM_GPT_W;
+	f->u = f->all & TDM_GPT_U;
+	/* 32-bit entries end below the bit; without EFER.NXE it is reserved. */
+	f->x = !(f->any & TDM_GPT_NX);
+	if (likely(sp->role & TDM_MODE_WP))
+		f->sw = f->w;
 }
 
 /* ---- accessed and dirty bits ---- */
@@ -180,23 +193,30 @@ static int bring_in(struct sfault *f, struct tdm_memslot *slot, u64 gfn, bool wr
 }
 
 /* The table must be readable, and every vCPU must have heard of its trace. */
-static int ready(struct sfault *f, struct tdm_spage *sp)
+static noinline int make_ready(struct sfault *f, struct tdm_spage *sp)
 {
 	struct tdm_memslot *slot;
 	int r;
 
-	sp->floods = 0;
-	if (unlikely(sp->prot_gen > f->vm->mmu.tlb_done) && !sp->unsync) {
+	if (sp->prot_gen > f->vm->mmu.tlb_done && !sp->unsync) {
 		f->need_sync = true;
 		return -EAGAIN;
 	}
-	if (likely(sp->guest) || tdm_spage_direct(sp))
+	if (sp->guest || tdm_spage_direct(sp))
 		return 0;
 	slot = tdm_memslot_find_locked(f->vm, sp->gfn);
 	if (!slot)
 		return -EAGAIN;
 	r = tdm_spage_map_guest(f->vm, slot, sp);
 	return r == -ENXIO ? bring_in(f, slot, sp->gfn, false) : r;
+}
+
+static __always_inline int ready(struct sfault *f, struct tdm_spage *sp)
+{
+	sp->floods = 0;
+	if (likely(sp->guest && sp->prot_gen <= f->vm->mmu.tlb_done))
+		return 0;
+	return make_ready(f, sp);
 }
 
 /* The shadow page an entry is to point to: found or made. NULL: *r says why. */
@@ -395,6 +415,7 @@ static int leaf_fault(struct sfault *f, struct tdm_spage *sp, unsigned int i,
 	/* Protection keys: the plain walker knows, and the slow path has asked it. */
 	if (unlikely((vcpu->st.cr4 & X86_CR4_PKE) && !f->slow))
 		return -EAGAIN;
+	sum_rights(f, sp);
 	if (forbidden(f))
 		return true_fault(f, pf, TDM_PF_P);
 	r = set_accessed(f, sp, i, &gpte);
@@ -409,6 +430,17 @@ static int leaf_fault(struct sfault *f, struct tdm_spage *sp, unsigned int i,
 }
 
 /*
+ * The entry points to a shadow page since a walk like this one, and the guest's
+ * is what it was then: present, valid, accessed.
+ */
+static __always_inline bool linked_as_is(const struct tdm_spage *sp, unsigned int i,
+					 u64 gpte, u64 val, int level)
+{
+	return val && level > TDM_LEVEL_4K && gpte == sp->gpte[i] &&
+	       !tdm_gpte_large(sp, gpte);
+}
+
+/*
  * mmu.lock held. enum tdm_mmu_result, or: -EAGAIN: not this way or not now;
  * -ENXIO: f->hva has to be brought in; -ENOMEM: refill; -EFAULT.
  */
@@ -419,22 +451,29 @@ static int walk(struct sfault *f, struct tdm_page_fault *pf)
 
 	if (!sp || hlist_unhashed(&sp->hash))
 		return -EAGAIN;
-	f->w = f->u = f->x = f->sw = true;
-	for (level = tdm_spage_level(sp);; level--) {
+	f->all = ~0ull;
+	f->any = 0;
+	f->sw = true;
+	for (level = sp->level;; level--) {
 		unsigned int i = tdm_level_index(f->gva >> PAGE_SHIFT, level);
-		u64 gpte;
+		u64 gpte, val;
 
 		r = ready(f, sp);
-		if (r)
+		if (unlikely(r))
 			return r;
 		if (tdm_spage_direct(sp))
 			return direct_fault(f, sp, level);
 		gpte = tdm_gpte_read(sp, i);
+		val = sp->spt[i];
+		add_rights(f, sp, gpte);
+		if (likely(linked_as_is(sp, i, gpte, val, level))) {
+			sp = tdm_spte_child(val);
+			continue;
+		}
 		if (!(gpte & TDM_GPT_P))
 			return true_fault(f, pf, 0);
 		if (unlikely(tdm_gpte_bad(sp, gpte)))
 			return true_fault(f, pf, TDM_PF_P | TDM_PF_RSVD);
-		add_rights(f, sp, gpte);
 		if (level == TDM_LEVEL_4K || tdm_gpte_large(sp, gpte))
 			return leaf_fault(f, sp, i, gpte, level, pf);
 		/* Only accesses that succeed set it: the slow path's walker does. */
@@ -473,7 +512,6 @@ int tdm_shadow_fault_fast(struct tdm_vcpu *vcpu, u64 gva, u32 error,
 	struct sfault f = { .vcpu = vcpu, .vm = vcpu->vm, .gva = gva, .error = error };
 	int r;
 
-	tdm_need(vcpu, TDM_ST_CR);
 	spin_lock(&f.vm->mmu.lock);
 	r = walk(&f, pf);
 	spin_unlock(&f.vm->mmu.lock);
@@ -547,6 +585,27 @@ static int make(struct sfault *f, struct tdm_page_fault *pf)
 	return TDM_MMU_RESUME;
 }
 
+/*
+ * A true fault that the fast path could not see, as shadow pages are missing.
+ * There will be more of them: make what is missing. Not where a protection key
+ * may be the reason: the walk here does not look at those.
+ */
+static void learn(struct sfault *f)
+{
+	struct tdm_page_fault pf;
+	int tries, r;
+
+	if (f->vcpu->st.cr4 & X86_CR4_PKE)
+		return;
+	for (tries = 0; tries < MAX_TRIES; tries++) {
+		if (tdm_shadow_refill(f->vm))
+			return;
+		r = try_walk(f, &pf);
+		if (r != -ENOMEM && !f->need_sync)
+			return;
+	}
+}
+
 /* The walk from a root the guest cannot really have: CR3 points to no memory. */
 static bool no_root(struct tdm_vcpu *vcpu, u64 gva)
 {
@@ -582,7 +641,6 @@ int tdm_shadow_fault(struct tdm_vcpu *vcpu, u64 gva, u32 error, struct tdm_page_
 	u64 gpa;
 	int r;
 
-	tdm_need(vcpu, TDM_ST_CR);
 	if (vcpu->miss_hva) {
 		f.hva = vcpu->miss_hva;
 		f.hva_write = wants_write(&f);
@@ -594,6 +652,8 @@ int tdm_shadow_fault(struct tdm_vcpu *vcpu, u64 gva, u32 error, struct tdm_page_
 	}
 	r = tdm_gva_to_gpa(vcpu, gva, walk_access(vcpu, error), &gpa, pf);
 	if (r == -EFAULT) {
+		if (!no_root(vcpu, gva))
+			learn(&f);
 		tdm_stat(vcpu, pf_true);
 		return TDM_MMU_TRUE_FAULT;
 	}

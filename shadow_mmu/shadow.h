@@ -87,6 +87,10 @@ static inline u32 tdm_role_direct(int level, unsigned int pkey)
  * @closing: traced again since TLB generation @prot_gen, still to be compared
  *	once every vCPU has flushed
  * @parents: reverse map of the entries that point here
+ * @level: of the role
+ * @eshift: bytes of the guest's entries, as a power of two
+ * @gshift: entries of ours for one of the guest's, as a power of two
+ * @gbase: the guest's entry behind our first
  * @rsvd: bits that must be 0 in the table's entries: [0] a table's or a 4 KiB
  *	page's, [1] a large page's
  * @prot_gen: nothing may be filled in before mmu.tlb_done reaches this
@@ -102,6 +106,10 @@ struct tdm_spage {
 	struct list_head unsync_node;	/* (m) */
 	u64 gfn;			/* (m) */
 	u32 role;			/* (m) */
+	u8 level;			/* (m) */
+	u8 eshift;			/* (m) */
+	u8 gshift;			/* (m) */
+	u16 gbase;			/* (m) */
 	u64 *spt;			/* (c) */
 	u64 *gpte;			/* (c) */
 	void *guest;			/* (m) */
@@ -121,7 +129,7 @@ struct tdm_spage {
 
 static inline int tdm_spage_level(const struct tdm_spage *sp)
 {
-	return (sp->role & TDM_ROLE_LEVEL_MASK) >> TDM_ROLE_LEVEL_SHIFT;
+	return sp->level;
 }
 
 static inline unsigned int tdm_spage_quad(const struct tdm_spage *sp)
@@ -142,7 +150,21 @@ static inline u32 tdm_spage_fmt(const struct tdm_spage *sp)
 /* Bytes of the guest's entries. */
 static inline unsigned int tdm_spage_esize(const struct tdm_spage *sp)
 {
-	return tdm_spage_fmt(sp) == TDM_MODE_32 ? 4 : 8;
+	return 1u << sp->eshift;
+}
+
+/* Where the guest's entry behind the shadow's @i is; sp->guest is set. */
+static inline void *tdm_gpte_at(const struct tdm_spage *sp, unsigned int i)
+{
+	return sp->guest + ((sp->gbase + (i >> sp->gshift)) << sp->eshift);
+}
+
+/* What the guest's table says now; sp->guest is set. */
+static inline u64 tdm_gpte_read(const struct tdm_spage *sp, unsigned int i)
+{
+	void *at = tdm_gpte_at(sp, i);
+
+	return likely(sp->eshift == 3) ? READ_ONCE(*(u64 *)at) : READ_ONCE(*(u32 *)at);
 }
 
 /* The shadow page an entry is in. */
@@ -179,6 +201,23 @@ static inline unsigned int tdm_spte_index(const u64 *spte)
 #define TDM_GPT_LARGE		BIT_ULL(7)
 #define TDM_GPT_G		BIT_ULL(8)
 #define TDM_GPT_NX		BIT_ULL(63)
+
+/* Does the guest's entry map a large page by itself? */
+static inline bool tdm_gpte_large(const struct tdm_spage *sp, u64 gpte)
+{
+	if (likely(!(gpte & TDM_GPT_LARGE)) || sp->level == TDM_LEVEL_4K)
+		return false;
+	if (tdm_spage_fmt(sp) == TDM_MODE_32)
+		return sp->role & TDM_MODE_PSE;
+	return sp->level == TDM_LEVEL_2M ||
+	       (sp->level == TDM_LEVEL_1G && (sp->role & TDM_MODE_1G));
+}
+
+/* Has a present entry reserved bits set? */
+static inline bool tdm_gpte_bad(const struct tdm_spage *sp, u64 gpte)
+{
+	return gpte & sp->rsvd[tdm_gpte_large(sp, gpte)];
+}
 
 static inline bool tdm_spte_leaf(u64 val, int level)
 {
@@ -340,15 +379,11 @@ void tdm_table_untrack(struct tdm_vm *vm, struct tdm_spage *sp);
 bool tdm_write_protect(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gfn);
 
 /* ---- entry.c ---- */
-void *tdm_gpte_at(const struct tdm_spage *sp, unsigned int i);
-u64 tdm_gpte_read(const struct tdm_spage *sp, unsigned int i);
 int tdm_spage_map_guest(struct tdm_vm *vm, struct tdm_memslot *slot, struct tdm_spage *sp);
-bool tdm_gpte_large(const struct tdm_spage *sp, u64 gpte);
 u64 tdm_gpte_gfn(const struct tdm_spage *sp, u64 gpte, unsigned int i);
 u64 tdm_spte_link_val(const struct tdm_spage *sp, u64 gpte, const struct tdm_spage *child);
 u64 tdm_spte_rights(const struct tdm_spage *sp, u64 gpte);
-void tdm_spage_rsvd(struct tdm_spage *sp);
-bool tdm_gpte_bad(const struct tdm_spage *sp, u64 gpte);
+void tdm_spage_describe(struct tdm_spage *sp);
 
 /**
  * struct tdm_sfill - a leaf to be made
@@ -379,6 +414,7 @@ struct tdm_sfill {
 int tdm_spte_fill(struct tdm_sfill *f, struct tdm_memslot *slot);
 void tdm_spte_fill_around(struct tdm_sfill *f, struct tdm_memslot *slot);
 int tdm_block_level(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gfn);
+bool tdm_spte_fill_eagerly(struct tdm_vm *vm, struct tdm_spage *sp, unsigned int i, u64 gpte);
 void tdm_spte_refresh(struct tdm_vm *vm, struct tdm_spage *sp, unsigned int i, u64 gpte);
 
 /* ---- sync.c ---- */

@@ -233,22 +233,26 @@ bool tdm_sync_gva(struct tdm_vm *vm, struct tdm_spage *root, u64 gva)
 	struct tdm_spage *sp = root;
 	unsigned int i;
 	int level;
-	u64 val, was;
+	u64 val, was, now;
 
-	for (level = root ? tdm_spage_level(root) : 0; sp; level--) {
-		i = tdm_level_index(gva >> PAGE_SHIFT, level);
-		val = READ_ONCE(sp->spt[i]);
-		if (!val)
-			return true;
-		if (tdm_spte_leaf(val, level))
-			break;
-		sp = tdm_spte_child(val);
-		if (tdm_spage_direct(sp))
-			return true;
-	}
-	if (!sp || !sp->unsync || !sp->guest)
+	if (!root)
 		return true;
-	was = sp->gpte[i];
-	sync_entry(vm, sp, i);
-	return (was | sp->gpte[i]) & TDM_GPT_G;
+	for (level = tdm_spage_level(root); level > TDM_LEVEL_4K; level--) {
+		val = READ_ONCE(sp->spt[tdm_level_index(gva >> PAGE_SHIFT, level)]);
+		if (!val || tdm_spte_leaf(val, level))
+			return true;
+		sp = tdm_spte_child(val);
+	}
+	if (!sp->unsync || !sp->guest)
+		return true;
+	i = tdm_level_index(gva >> PAGE_SHIFT, TDM_LEVEL_4K);
+	was = test_bit(i, sp->filled) ? sp->gpte[i] : TDM_GPT_G;
+	now = tdm_gpte_read(sp, i);
+	if (test_bit(i, sp->filled) && now == was)
+		return now & TDM_GPT_G;
+	if (test_bit(i, sp->filled))
+		tdm_spte_refresh(vm, sp, i, now);
+	/* Who invalidates what is present is about to use it, mostly. */
+	tdm_spte_fill_eagerly(vm, sp, i, now);
+	return (was | now) & TDM_GPT_G;
 }

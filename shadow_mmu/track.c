@@ -158,42 +158,16 @@ void tdm_table_untrack(struct tdm_vm *vm, struct tdm_spage *sp)
 static bool entries_at(const struct tdm_spage *sp, unsigned int off, unsigned int end,
 		       unsigned int *first, unsigned int *last)
 {
-	unsigned int esize = tdm_spage_esize(sp);
-	unsigned int from = off / esize, to = (end - 1) / esize;
-	unsigned int base = 0, n = TDM_PT_ENTRIES, scale = 1;
+	unsigned int from = off >> sp->eshift, to = (end - 1) >> sp->eshift;
+	unsigned int base = sp->gbase, n = TDM_PT_ENTRIES >> sp->gshift;
 
-	if (esize == 4 && tdm_spage_level(sp) == TDM_LEVEL_4K) {
-		base = tdm_spage_quad(sp) * TDM_PT_ENTRIES;
-	} else if (esize == 4) {
-		/* A 4 MiB entry is two of ours. */
-		base = tdm_spage_quad(sp) * (TDM_PT_ENTRIES / 2);
-		n = TDM_PT_ENTRIES / 2;
-		scale = 2;
-	}
 	from = max(from, base);
 	to = min(to, base + n - 1);
 	if (from > to)
 		return false;
-	*first = (from - base) * scale;
-	*last = (to - base) * scale + scale - 1;
+	*first = (from - base) << sp->gshift;
+	*last = ((to - base + 1) << sp->gshift) - 1;
 	return true;
-}
-
-/* The new entry maps something: make the shadow's, and spare the hidden fault. */
-static void fill_eagerly(struct tdm_vm *vm, struct tdm_spage *sp, unsigned int i, u64 gpte)
-{
-	struct tdm_sfill f = {
-		.vm = vm, .sp = sp, .i = i, .gpte = gpte, .level = TDM_LEVEL_4K,
-	};
-	struct tdm_memslot *slot;
-
-	if (!(gpte & TDM_GPT_P) || !(gpte & TDM_GPT_A) || tdm_gpte_bad(sp, gpte) ||
-	    sp->prot_gen > vm->mmu.tlb_done || !tdm_rmap_room(vm, 1))
-		return;
-	f.gfn = tdm_gpte_gfn(sp, gpte, i);
-	slot = tdm_memslot_find_locked(vm, f.gfn);
-	if (slot && !tdm_spte_fill(&f, slot))
-		tdm_vm_stat(vm, shadow_eager);
 }
 
 /* One shadow page of a table that was written. */
@@ -216,7 +190,7 @@ static void table_written(struct tdm_vm *vm, struct tdm_spage *sp, unsigned int 
 		if (test_bit(i, sp->filled))
 			tdm_spte_refresh(vm, sp, i, gpte);
 		if (leaf && tdm_eager_fill && !test_bit(i, sp->filled))
-			fill_eagerly(vm, sp, i, gpte);
+			tdm_spte_fill_eagerly(vm, sp, i, gpte);
 	}
 }
 
