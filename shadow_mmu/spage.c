@@ -220,7 +220,7 @@ struct tdm_spage *tdm_spage_create(struct tdm_vm *vm, struct tdm_memslot *slot,
 	sp->floods = 0;
 	sp->idle = 0;
 	sp->prot_gen = 0;
-	tdm_spage_rsvd(sp);
+	tdm_spage_describe(sp);
 	hlist_add_head(&sp->hash, tdm_spage_bucket(vm, gfn));
 	list_add(&sp->lru, &s->active);
 	if (slot)
