@@ -239,6 +239,7 @@ static bool test_stale_table_linked(void)
 	rd(VA(100));
 	wr(TABLE_AT(100), ENTRY(65) | USED);	/* no exit, no flush */
 	poke((3 << 12) + 5 * 8, ENTRY(5));	/* the table shows up elsewhere too */
+	rd((1ull << 30) + (5ull << 21));	/* links it */
 	m_must(rd((1ull << 30) + (5ull << 21) + (100 << 12)) == O_OK, "no access", "%s", "");
 	return done();
 }
