@@ -232,7 +232,8 @@ static bool remember_cr3(struct tdm_vcpu_mmu *m, u64 cr3)
 	for (i = 0; i < TDM_NR_PCID_SLOTS - 1 && m->pcid_cr3[i] != cr3; i++)
 		;
 	was = cr3 && m->pcid_cr3[i] == cr3;
-	memmove(&m->pcid_cr3[1], &m->pcid_cr3[0], i * sizeof(cr3));
+	for (; i; i--)
+		m->pcid_cr3[i] = m->pcid_cr3[i - 1];
 	m->pcid_cr3[0] = cr3;
 	return was;
 }
@@ -248,12 +249,11 @@ static bool must_sync(struct tdm_vcpu *vcpu, u32 pending)
 	u64 cr3 = vcpu->st.cr3;
 	bool fresh;
 
-	if (!pcids_on(vcpu)) {
-		forget_pcids(m, 0);
-		return pending & (TDM_FLUSH_CR3 | TDM_FLUSH_ALL);
-	}
 	if (pending & TDM_FLUSH_ALL)
 		forget_pcids(m, 0);
+	/* Turning PCIDs off flushed all: none is remembered. */
+	if (!pcids_on(vcpu))
+		return pending & (TDM_FLUSH_CR3 | TDM_FLUSH_ALL);
 	if (pending & TDM_FLUSH_CR3)
 		forget_pcid(m, cr3 & CR3_PCID, 0);
 	fresh = remember_cr3(m, cr3);
@@ -262,16 +262,45 @@ static bool must_sync(struct tdm_vcpu *vcpu, u32 pending)
 
 /* ---- what is pending ---- */
 
+/*
+ * Nothing but CR3 was written, in IA-32e mode: one root, read the same way as the
+ * last. mmu.lock held. False: ask take_roots().
+ */
+static bool switch_root(struct tdm_vcpu *vcpu)
+{
+	struct tdm_vcpu_mmu *m = &vcpu->mmu;
+	u64 gfn = (vcpu->st.cr3 & CR3_ADDR) >> PAGE_SHIFT;
+	struct tdm_spage *old = m->root[0], *sp = old;
+
+	if ((m->pending & ~(TDM_FLUSH_CR3 | TDM_FLUSH_ROOT)) || !old ||
+	    (m->mode & TDM_MODE_FMT_MASK) != TDM_MODE_64)
+		return false;
+	if (old->gfn != gfn) {
+		sp = tdm_spage_find(vcpu->vm, gfn, old->role);
+		if (!sp)
+			return false;
+		tdm_spage_hold(vcpu->vm, sp);
+		tdm_spage_release(vcpu->vm, old);
+		m->root[0] = sp;
+		m->hw_cr3 = __pa(sp->spt);
+	} else if (hlist_unhashed(&old->hash)) {
+		return false;
+	}
+	tdm_stat(vcpu, root_hits);
+	return true;
+}
+
 /* mmu.lock held */
 static bool update(struct tdm_vcpu *vcpu, bool make)
 {
+	struct tdm_vm *vm = vcpu->vm;
 	u32 pending = vcpu->mmu.pending;
 
-	if (!take_roots(vcpu, make))
+	if (!switch_root(vcpu) && !take_roots(vcpu, make))
 		return false;
 	vcpu->mmu.pending = 0;
-	if (must_sync(vcpu, pending))
-		tdm_sync_all(vcpu->vm);
+	if (must_sync(vcpu, pending) && !list_empty(&vm->mmu.shadow->unsync))
+		tdm_sync_all(vm);
 	return true;
 }
 

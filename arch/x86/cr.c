@@ -81,7 +81,11 @@ static bool change_flushes(const struct tdm_state *st, u64 old_cr0, u64 old_cr4,
 {
 	u64 diff = st->cr4 ^ old_cr4;
 
-	if ((old_cr0 & X86_CR0_PG) && !(st->cr0 & X86_CR0_PG))
+	/*
+	 * Off flushes. On finds an empty TLB: shadow tables from before, with what
+	 * was written to the guest's meanwhile not in them, must not take its place.
+	 */
+	if ((st->cr0 ^ old_cr0) & X86_CR0_PG)
 		return true;
 	if (diff & (X86_CR4_PGE | X86_CR4_PAE | X86_CR4_PSE))
 		return true;
@@ -108,7 +112,7 @@ void tdm_cr_changed(struct tdm_vcpu *vcpu, u64 old_cr0, u64 old_cr4, u64 old_efe
 	if (change_flushes(st, old_cr0, old_cr4, old_efer))
 		tdm_mmu_guest_flush(vcpu, TDM_FLUSH_ALL);
 	if (change_of_mode(st, old_cr0, old_cr4, old_efer))
-		tdm_mmu_guest_flush(vcpu, TDM_FLUSH_ROOT);
+		tdm_mmu_guest_flush(vcpu, TDM_FLUSH_MODE);
 	if ((st->cr4 ^ old_cr4) & (X86_CR4_OSXSAVE | X86_CR4_PKE)) {
 		tdm_cpuid_refresh(vcpu);
 		tdm_fpu_refresh(vcpu);

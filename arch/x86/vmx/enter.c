@@ -83,8 +83,7 @@ static void load_root(struct tdm_vcpu *vcpu)
 	struct tdm_vmx *v = to_vmx(vcpu);
 
 	if (v->shadow) {
-		v->root = vcpu->mmu.hw_cr3;
-		vmcs_writen(VMCS_GUEST_CR3, v->root);
+		tdm_vmx_mmu_root_changed(vcpu);
 		return;
 	}
 	v->root = tdm_mmu_eptp(vcpu->vm);
@@ -261,7 +260,14 @@ NOKPROBE_SYMBOL(tdm_vmx_enter);
 /** tdm_vmx_mmu_root_changed() - tdm_engine_ops.mmu_root_changed */
 void tdm_vmx_mmu_root_changed(struct tdm_vcpu *vcpu)
 {
-	to_vmx(vcpu)->before |= BEFORE_ROOT;
+	struct tdm_vmx *v = to_vmx(vcpu);
+
+	if (!v->shadow) {
+		v->before |= BEFORE_ROOT;
+	} else if (v->root != vcpu->mmu.hw_cr3) {
+		v->root = vcpu->mmu.hw_cr3;
+		vmcs_writen(VMCS_GUEST_CR3, v->root);
+	}
 }
 
 /** tdm_vmx_tlb_flush() - tdm_engine_ops.tlb_flush */
