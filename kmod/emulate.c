@@ -11,210 +11,22 @@
 #include <asm/cpufeature.h>
 #include <asm/trapnr.h>
 #include <linux/mm.h>
-#include <linux/moduleparam.h>
 #include <linux/slab.h>
 
 #include "arch/x86/compat.h"
 #include "arch/x86/cpuid.h"
-#include "arch/x86/emul/emul.h"
 #include "arch/x86/fpu.h"
 #include "arch/x86/msr.h"
 #include "kmod/core.h"
+#include "kmod/emulate.h"
 #include "kmod/devices/irq.h"
+#include "kmod/event.h"
 #include "kmod/iobus.h"
 #include "kmod/trace.h"
-#include "shadow_mmu/softtlb.h"
-
-static bool emul_cache = true;
-module_param(emul_cache, bool, 0444);
-MODULE_PARM_DESC(emul_cache, "Remember decoded instructions and translations in the emulator (default: on; off to find faults)");
-
-/**
- * struct tdm_emul - emulator of one vCPU
- * @c: the emulator's context
- * @vcpu: (c) its owner
- * @tlb: (v) where linear pages are
- * @rsp: (v) RSP before the step
- * @rflags: (v) RFLAGS before the step
- * @err: (v) errno of an op that the guest is not to blame for
- * @halted: (v) the step executed HLT
- * @features_valid: (v) c.features is computed; CPUID does not change after
- *		    the first KVM_RUN
- */
-struct tdm_emul {
-	struct tdm_emul_ctxt c;
-	struct tdm_vcpu *vcpu;
-	struct tdm_softtlb tlb;
-	u64 rsp;
-	u64 rflags;
-	int err;
-	bool halted;
-	bool features_valid;
-};
-
-static struct tdm_vcpu *vcpu_of(struct tdm_emul_ctxt *c)
-{
-	return ((struct tdm_emul *)c->priv)->vcpu;
-}
 
 static int gp(struct tdm_emul_ctxt *c)
 {
 	return tdm_emul_fault(c, X86_TRAP_GP, true, 0, 0);
-}
-
-/* ---- memory ---- */
-
-/* The kinds of access are the walker's; one that also writes is a write. */
-static_assert(TDM_ACC_READ == TDM_ACCESS_READ && TDM_ACC_WRITE == TDM_ACCESS_WRITE &&
-	      TDM_ACC_FETCH == TDM_ACCESS_FETCH && TDM_ACC_USER == TDM_ACCESS_USER);
-
-static u32 walk_access(unsigned int acc)
-{
-	u32 w = acc & (TDM_ACC_READ | TDM_ACC_WRITE | TDM_ACC_FETCH | TDM_ACC_USER);
-
-	if (acc & TDM_ACC_WRITE)
-		w &= ~TDM_ACCESS_READ;
-	if (unlikely(acc & TDM_ACC_IMPLICIT))
-		w |= TDM_WALK_IMPLICIT;
-	return w;
-}
-
-static noinline int translate(struct tdm_emul_ctxt *c, u64 lin, u32 access, u64 *gpa)
-{
-	struct tdm_emul *e = c->priv;
-	struct tdm_page_fault pf;
-	int r;
-
-	if (emul_cache)
-		r = tdm_softtlb_walk(&e->tlb, e->vcpu, lin, access, gpa, &pf);
-	else
-		r = tdm_gva_to_gpa(e->vcpu, lin, access, gpa, &pf);
-	if (!r)
-		return TDM_EMUL_DONE;
-	if (r == -EFAULT)
-		return tdm_emul_fault(c, X86_TRAP_PF, true, pf.error, pf.gva);
-	if (r == -EBUSY)
-		return TDM_EMUL_RETRY;
-	e->err = r;
-	return TDM_EMUL_UNHANDLED;
-}
-
-/*
- * The access failed: no memslot (a device), or the caller took its memory away,
- * or memslots were moved between two looks. The MMU knows which it is now.
- */
-static int memory_error(struct tdm_emul_ctxt *c, u64 gpa, bool write)
-{
-	struct tdm_emul *e = c->priv;
-	int r = tdm_mmu_fault(e->vcpu, gpa, write ? TDM_ACCESS_WRITE : TDM_ACCESS_READ);
-
-	if (r == TDM_MMU_MMIO) {
-		c->mmio_gpa = gpa;
-		return TDM_EMUL_MMIO;
-	}
-	if (r == TDM_MMU_RESUME)
-		return TDM_EMUL_RETRY;
-	e->err = r;
-	return TDM_EMUL_UNHANDLED;
-}
-
-static int device_at(struct tdm_emul_ctxt *c, u64 gpa)
-{
-	c->mmio_gpa = gpa;
-	return TDM_EMUL_MMIO;
-}
-
-/*
- * Each op asks the software TLB first; what it does not know (-EAGAIN) is walked
- * and done with all checks.
- */
-
-static int op_read(struct tdm_emul_ctxt *c, u64 lin, void *data,
-		   unsigned int size, unsigned int acc)
-{
-	struct tdm_emul *e = c->priv;
-	u32 access = walk_access(acc);
-	u64 gpa;
-	int r;
-
-	r = tdm_softtlb_read(&e->tlb, e->vcpu, lin, access, data, size, &gpa);
-	if (likely(!r))
-		return TDM_EMUL_DONE;
-	if (r == -ENOENT)
-		return device_at(c, gpa);
-	r = translate(c, lin, access, &gpa);
-	if (r != TDM_EMUL_DONE)
-		return r;
-	r = tdm_read_gpa(e->vcpu->vm, gpa, data, size);
-	return r ? memory_error(c, gpa, false) : TDM_EMUL_DONE;
-}
-
-static int op_write(struct tdm_emul_ctxt *c, u64 lin, const void *data,
-		    unsigned int size, unsigned int acc)
-{
-	struct tdm_emul *e = c->priv;
-	u32 access = walk_access(acc);
-	u64 gpa;
-	int r;
-
-	r = tdm_softtlb_write(&e->tlb, e->vcpu, lin, access, data, size, &gpa);
-	if (likely(!r))
-		return TDM_EMUL_DONE;
-	if (r == -ENOENT)
-		return device_at(c, gpa);
-	r = translate(c, lin, access, &gpa);
-	if (r != TDM_EMUL_DONE)
-		return r;
-	r = tdm_write_gpa(e->vcpu->vm, gpa, data, size);
-	return r ? memory_error(c, gpa, true) : TDM_EMUL_DONE;
-}
-
-static int op_probe(struct tdm_emul_ctxt *c, u64 lin, unsigned int size,
-		    unsigned int acc)
-{
-	struct tdm_emul *e = c->priv;
-	u32 access = walk_access(acc);
-	u64 gpa;
-	int r;
-
-	r = tdm_softtlb_probe(&e->tlb, e->vcpu, lin, access, &gpa);
-	if (likely(!r))
-		return TDM_EMUL_DONE;
-	if (r == -ENOENT)
-		return device_at(c, gpa);
-	r = translate(c, lin, access, &gpa);
-	if (r != TDM_EMUL_DONE)
-		return r;
-	if (tdm_gpa_is_ram(e->vcpu->vm, gpa, acc & TDM_ACC_WRITE))
-		return TDM_EMUL_DONE;
-	return device_at(c, gpa);
-}
-
-static int op_cmpxchg(struct tdm_emul_ctxt *c, u64 lin, const void *old,
-		      const void *new, unsigned int size, unsigned int acc)
-{
-	struct tdm_emul *e = c->priv;
-	u32 access = walk_access(acc);
-	u64 expected[2];
-	u64 gpa;
-	int r;
-
-	memcpy(expected, old, size);
-	r = tdm_softtlb_cmpxchg(&e->tlb, e->vcpu, lin, access, expected, new, size, &gpa);
-	if (likely(!r))
-		return TDM_EMUL_DONE;
-	if (r == -ESTALE)
-		return TDM_EMUL_RACED;
-	if (r == -ENOENT)
-		return device_at(c, gpa);
-	r = translate(c, lin, access, &gpa);
-	if (r != TDM_EMUL_DONE)
-		return r;
-	memcpy(expected, old, size);
-	r = tdm_cmpxchg_gpa(e->vcpu->vm, gpa, expected, new, size);
-	if (r == -EAGAIN)
-		return TDM_EMUL_RACED;
-	return r ? memory_error(c, gpa, true) : TDM_EMUL_DONE;
 }
 
 /* ---- devices ---- */
@@ -461,10 +273,11 @@ static void op_nmi_unmask(struct tdm_emul_ctxt *c)
 }
 
 static const struct tdm_emul_ops emul_ops = {
-	.read		= op_read,
-	.write		= op_write,
-	.probe		= op_probe,
-	.cmpxchg	= op_cmpxchg,
+	.fetch		= tdm_emul_fetch,
+	.read		= tdm_emul_read,
+	.write		= tdm_emul_write,
+	.probe		= tdm_emul_probe,
+	.cmpxchg	= tdm_emul_cmpxchg,
 	.mmio		= op_mmio,
 	.pio		= op_pio,
 	.need_segment	= op_need_segment,
@@ -548,7 +361,7 @@ static noinline void first_use(struct tdm_emul *e)
 	e->c.features = guest_features(e->vcpu);
 	e->features_valid = true;
 	/* Without memory for it all is decoded each time, no more. */
-	if (emul_cache)
+	if (tdm_emul_cache)
 		e->c.lines = kvcalloc(TDM_EMUL_LINES, sizeof(*e->c.lines),
 				      GFP_KERNEL_ACCOUNT);
 }
@@ -834,6 +647,9 @@ static bool interpreter_must_stop(struct tdm_vcpu *vcpu)
 	if (vcpu->mp_state != KVM_MP_STATE_RUNNABLE || tdm_timer_pending(vcpu))
 		return true;
 	if (ev->nmi_pending && vcpu->ops->nmi_allowed(vcpu))
+		return true;
+	/* KVM_EXIT_IRQ_WINDOW_OPEN */
+	if (tdm_userspace_wants_window(vcpu) && tdm_userspace_window_open(vcpu))
 		return true;
 	return tdm_irq_pending(vcpu) && vcpu->ops->irq_allowed(vcpu);
 }

@@ -144,7 +144,7 @@ static bool uses_vec(const struct tdm_insn *insn)
 }
 
 /* State of the vector units that makes an instruction #UD or #NM. */
-static int check_vector_state(struct tdm_emul_ctxt *c)
+static noinline int check_vector_state(struct tdm_emul_ctxt *c)
 {
 	u64 xcr0;
 
@@ -163,15 +163,9 @@ static int check_vector_state(struct tdm_emul_ctxt *c)
 	return TDM_EMUL_DONE;
 }
 
-static int execute(struct tdm_emul_ctxt *c)
+/* An instruction that not every mode, CPL or processor has. */
+static noinline int check_op(struct tdm_emul_ctxt *c, const struct tdm_emul_op *op)
 {
-	const struct tdm_emul_op *op = c->op;
-	int rc;
-
-	if (unlikely(!op))
-		return TDM_EMUL_UNHANDLED;
-	if (likely(!op->feature && !op->flags))
-		return op->fn(c);
 	if ((op->feature & c->features) != op->feature)
 		return emul_ud(c);
 	if (((op->flags & OP_PROT) && emul_real_segs(c)) ||
@@ -179,8 +173,18 @@ static int execute(struct tdm_emul_ctxt *c)
 		return emul_ud(c);
 	if ((op->flags & OP_CPL0) && emul_cpl(c))
 		return emul_gp(c, 0);
-	if (op->flags & OP_SIMD) {
-		rc = check_vector_state(c);
+	return op->flags & OP_SIMD ? check_vector_state(c) : TDM_EMUL_DONE;
+}
+
+static int execute(struct tdm_emul_ctxt *c)
+{
+	const struct tdm_emul_op *op = c->op;
+	int rc;
+
+	if (unlikely(!op))
+		return TDM_EMUL_UNHANDLED;
+	if (op->feature || op->flags) {
+		rc = check_op(c, op);
 		if (rc)
 			return rc;
 	}
@@ -230,7 +234,7 @@ static void store_segments(struct tdm_emul_ctxt *c)
 			c->ops->set_segment(c, seg, &c->seg[seg]);
 }
 
-static void commit(struct tdm_emul_ctxt *c)
+static noinline void commit_rare(struct tdm_emul_ctxt *c)
 {
 	bool stepping = c->saved.rflags & X86_EFLAGS_TF;
 
@@ -246,9 +250,22 @@ static void commit(struct tdm_emul_ctxt *c)
 	 */
 	if (c->rep_more && stepping && !(c->features & TDM_EMUL_F_AMD))
 		c->regs->rflags |= X86_EFLAGS_RF;
-	c->regs->rflags |= X86_EFLAGS_FIXED;
 	if (stepping && !c->no_trap)
 		c->trap_dr6 |= TDM_EMUL_DR6_BS;
+}
+
+static void commit(struct tdm_emul_ctxt *c)
+{
+	struct tdm_regs *regs = c->regs;
+
+	if (unlikely(c->seg_dirty || c->rep_more || c->keep_rf ||
+		     (c->saved.rflags & X86_EFLAGS_TF))) {
+		commit_rare(c);
+	} else {
+		regs->rip = c->next_rip;
+		regs->rflags &= ~(u64)X86_EFLAGS_RF;
+	}
+	regs->rflags |= X86_EFLAGS_FIXED;
 	c->int_shadow = c->new_shadow;
 	c->io_count = 0;
 	c->nr_emulated++;
@@ -330,6 +347,8 @@ int tdm_emul_step(struct tdm_emul_ctxt *c)
 		rc = emul_fetch(c);
 		if (unlikely(rc))
 			return rc;
+		if (c->fast && emul_fast(c))
+			return TDM_EMUL_DONE;
 	}
 
 	rc = run(c);

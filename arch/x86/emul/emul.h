@@ -154,6 +154,7 @@ struct tdm_emul_io {
  * UNHANDLED. Naturally aligned accesses of 1, 2, 4 or 8 bytes must be single
  * accesses. Ops not listed as optional must be there.
  *
+ * @fetch: as @read, of code, 1 to 15 bytes; the buffer has room for 16
  * @read: read @size bytes (1 to a page)
  * @write: write @size bytes
  * @probe: only check that the access would succeed
@@ -195,6 +196,8 @@ struct tdm_emul_io {
  */
 struct tdm_emul_ops {
 	/* memory */
+	int (*fetch)(struct tdm_emul_ctxt *c, u64 lin, void *data,
+		     unsigned int size, unsigned int acc);
 	int (*read)(struct tdm_emul_ctxt *c, u64 lin, void *data,
 		    unsigned int size, unsigned int acc);
 	int (*write)(struct tdm_emul_ctxt *c, u64 lin, const void *data,
@@ -280,12 +283,14 @@ struct tdm_emul_op;
  * struct tdm_emul_line - an instruction as it was decoded once
  * @insn: the instruction
  * @op: how it is emulated; NULL: it is not
+ * @fast: whether there is a short cut
  * @key: the mode it was decoded for, plus 1; 0: the line is empty
  */
 struct tdm_emul_line {
 	struct tdm_insn insn;
 	const struct tdm_emul_op *op;
 	u16 key;
+	u8 fast;
 };
 
 /* ctxt->int_shadow */
@@ -342,6 +347,7 @@ struct tdm_emul_ctxt {
 	const struct tdm_emul_op *op;	/* table entry being executed */
 	u64 next_rip;			/* where execution goes on */
 	u8 mode;			/* enum tdm_cpu_mode */
+	u8 fast;			/* enum emul_fast, of op */
 	u8 cpl;
 	bool keep_rf;			/* the instruction loaded RF itself */
 	bool no_trap;			/* TF trap is not due after this one */
@@ -355,7 +361,8 @@ struct tdm_emul_ctxt {
 	/* the memory operand of the instruction, for read-modify-write */
 	u64 mem_lin;
 	u64 mem_old[2];			/* value read, for cmpxchg */
-	bool mem_valid;
+	u64 mem_new;			/* value to be written */
+	bool mem_valid;			/* mem_lin, mem_old are those of this attempt */
 
 	/* device access log */
 	u8 io_count;			/* entries */
@@ -369,7 +376,7 @@ struct tdm_emul_ctxt {
 	u64 nr_decoded;
 	struct tdm_emul_line line;	/* in place of lines[] */
 	struct tdm_insn_work work;
-	u8 fetch[16];
+	u8 fetch[32];			/* 15 bytes, and room to read 16 behind any of them */
 	u8 buf[512] __attribute__((aligned(32)));
 	u8 pio_data[TDM_EMUL_PIO_BYTES] __attribute__((aligned(8)));
 };

@@ -14,6 +14,29 @@
 /* In place of an instruction that could not be fetched. */
 const struct tdm_insn emul_no_insn;
 
+/*
+ * Fetch all 15 bytes an instruction can have, where that takes no thought: false
+ * if they cross a page or the segment's end, or reading fails for whatever reason.
+ */
+static inline bool fetch_all(struct tdm_emul_ctxt *c)
+{
+	u64 lin = c->regs->rip;
+
+	if (!emul_long64(c)) {
+		const struct tdm_segment *cs = emul_seg(c, TDM_SEG_CS);
+
+		if (lin + TDM_INSN_MAX_LEN - 1 > cs->limit ||
+		    (cs->ar & (TDM_AR_CODE | TDM_AR_DC)) == TDM_AR_DC)
+			return false;
+		lin = (u32)(cs->base + lin);
+	} else if ((u64)((s64)(lin << 16) >> 16) != lin) {
+		return false;
+	}
+	return emul_to_page_end(lin) > TDM_INSN_MAX_LEN &&
+	       !c->ops->fetch(c, lin, c->fetch, TDM_INSN_MAX_LEN,
+			      emul_acc(c, TDM_ACC_FETCH));
+}
+
 /* Fetch up to 15 code bytes behind those there are; stops at a page end. */
 static int fetch_more(struct tdm_emul_ctxt *c, unsigned int *have)
 {
@@ -33,15 +56,14 @@ static int fetch_more(struct tdm_emul_ctxt *c, unsigned int *have)
 	if (rc)
 		return rc;
 	n = min_t(unsigned int, n, 4096 - (lin & 4095));
-	rc = c->ops->read(c, lin, c->fetch + *have, n,
-			  TDM_ACC_FETCH | (emul_cpl(c) == 3 ? TDM_ACC_USER : 0));
+	rc = c->ops->fetch(c, lin, c->fetch + *have, n, emul_acc(c, TDM_ACC_FETCH));
 	*have += n;
 	/* Fetching from a device is beyond us; it must not even be read. */
 	return rc == TDM_EMUL_MMIO ? TDM_EMUL_UNHANDLED : rc;
 }
 
 /* Are the first @len bytes equal? Both have 16 that can be read, @len >= 1. */
-static bool same_bytes(const u8 *a, const u8 *b, unsigned int len)
+static inline bool same_bytes(const u8 *a, const u8 *b, unsigned int len)
 {
 	u64 x[2], y[2];
 
@@ -52,7 +74,7 @@ static bool same_bytes(const u8 *a, const u8 *b, unsigned int len)
 	return x[0] == y[0] && !((x[1] ^ y[1]) << (128 - 8 * len));
 }
 
-static struct tdm_emul_line *line_of(struct tdm_emul_ctxt *c)
+static inline struct tdm_emul_line *line_of(struct tdm_emul_ctxt *c)
 {
 	u64 rip = c->regs->rip;
 
@@ -93,9 +115,41 @@ static int decode(struct tdm_emul_ctxt *c, struct tdm_emul_line *line,
 		return rc;
 	line->op = emul_lookup(&line->insn);
 	amend(line);
+	line->fast = emul_fast_kind(line->op, &line->insn);
 	line->key = mode + 1;
 	c->nr_decoded++;
 	return 0;
+}
+
+static u8 decode_mode(const struct tdm_emul_ctxt *c)
+{
+	return c->mode | (c->features & TDM_EMUL_F_AMD ? TDM_DECODE_AMD : 0);
+}
+
+static noinline int fetch_decode(struct tdm_emul_ctxt *c, struct tdm_emul_line *line)
+{
+	unsigned int have = 0;
+	int rc;
+
+	c->insn = &emul_no_insn;
+	c->fast = EMUL_FAST_NONE;
+	do {
+		rc = fetch_more(c, &have);
+		if (rc)
+			return rc;
+		/* Here are those that lie across pages. */
+		if (c->lines && line->key == decode_mode(c) + 1 &&
+		    line->insn.len <= have &&
+		    same_bytes(line->insn.bytes, c->fetch, line->insn.len))
+			break;
+		rc = decode(c, line, have, decode_mode(c));
+	} while (rc == -E2BIG && have < TDM_INSN_MAX_LEN);
+
+	if (unlikely(rc))
+		return rc == -E2BIG ? emul_gp(c, 0) : emul_ud(c);
+	c->insn = &line->insn;
+	c->op = line->op;
+	return TDM_EMUL_DONE;
 }
 
 /**
@@ -108,25 +162,14 @@ static int decode(struct tdm_emul_ctxt *c, struct tdm_emul_line *line,
  */
 int emul_fetch(struct tdm_emul_ctxt *c)
 {
-	u8 mode = c->mode | (c->features & TDM_EMUL_F_AMD ? TDM_DECODE_AMD : 0);
 	struct tdm_emul_line *line = line_of(c);
-	unsigned int have = 0;
-	int rc;
 
-	c->insn = &emul_no_insn;
-	do {
-		rc = fetch_more(c, &have);
-		if (rc)
-			return rc;
-		if (c->lines && line->key == mode + 1 && line->insn.len <= have &&
-		    same_bytes(line->insn.bytes, c->fetch, line->insn.len))
-			break;
-		rc = decode(c, line, have, mode);
-	} while (rc == -E2BIG && have < TDM_INSN_MAX_LEN);
-
-	if (unlikely(rc))
-		return rc == -E2BIG ? emul_gp(c, 0) : emul_ud(c);
-	c->insn = &line->insn;
-	c->op = line->op;
-	return TDM_EMUL_DONE;
+	if (likely(c->lines && line->key == decode_mode(c) + 1 && fetch_all(c) &&
+		   same_bytes(line->insn.bytes, c->fetch, line->insn.len))) {
+		c->insn = &line->insn;
+		c->op = line->op;
+		c->fast = line->fast;
+		return TDM_EMUL_DONE;
+	}
+	return fetch_decode(c, line);
 }

@@ -134,6 +134,17 @@ void emul_checkpoint(struct tdm_emul_ctxt *c);
 extern const struct tdm_insn emul_no_insn;
 int emul_fetch(struct tdm_emul_ctxt *c);
 
+/* ---- fast.c ---- */
+enum emul_fast {
+	EMUL_FAST_NONE,
+	EMUL_FAST_LOAD,
+	EMUL_FAST_STORE_REG,
+	EMUL_FAST_STORE_IMM,
+};
+
+u8 emul_fast_kind(const struct tdm_emul_op *op, const struct tdm_insn *insn);
+bool emul_fast(struct tdm_emul_ctxt *c);
+
 /* ---- segment.c ---- */
 /**
  * emul_seg() - a segment register with its hidden part
@@ -166,15 +177,125 @@ static inline unsigned int emul_cpl(const struct tdm_emul_ctxt *c)
 void emul_store_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg,
 		    const struct tdm_segment *s);
 bool emul_canonical(const struct tdm_emul_ctxt *c, u64 lin);
-int emul_linear(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
-		unsigned int size, unsigned int acc, u64 *lin);
-int emul_check_align(struct tdm_emul_ctxt *c, u64 lin, unsigned int size);
+int emul_linear_checked(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
+			unsigned int size, unsigned int acc, u64 *lin);
+int emul_alignment_fault(struct tdm_emul_ctxt *c);
+
+/**
+ * emul_linear() - linear address of an access, checked
+ * @c: context
+ * @seg: segment
+ * @ea: offset, already cut to the address size
+ * @size: bytes that will be accessed, at least 1
+ * @acc: TDM_ACC_*: what will be done there
+ * @lin: result
+ *
+ * Return: DONE, or FAULT with #GP(0) or #SS(0).
+ */
+static inline int emul_linear(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
+			      unsigned int size, unsigned int acc, u64 *lin)
+{
+	u64 last = ea + size - 1;
+
+	/* 64-bit code, no base, and canonical even with 48 bits. */
+	if (likely(emul_long64(c) && seg < TDM_SEG_FS &&
+		   (u64)((s64)(ea << 16) >> 16) == ea &&
+		   (u64)((s64)(last << 16) >> 16) == last)) {
+		*lin = ea;
+		return TDM_EMUL_DONE;
+	}
+	return emul_linear_checked(c, seg, ea, size, acc, lin);
+}
+
+/**
+ * emul_check_align() - the alignment check of CPL 3 data accesses
+ * @c: context
+ * @lin: linear address
+ * @size: bytes of the access, a power of two
+ *
+ * Return: DONE or FAULT, #AC(0).
+ */
+static inline int emul_check_align(struct tdm_emul_ctxt *c, u64 lin, unsigned int size)
+{
+	if (likely(!(lin & (size - 1)) || !(c->cr0 & X86_CR0_AM)))
+		return TDM_EMUL_DONE;
+	return emul_alignment_fault(c);
+}
 
 /* ---- memory.c ---- */
-int emul_read_lin(struct tdm_emul_ctxt *c, u64 lin, void *data,
-		  unsigned int size, unsigned int acc);
-int emul_write_lin(struct tdm_emul_ctxt *c, u64 lin, const void *data,
-		   unsigned int size, unsigned int acc);
+int emul_read_rest(struct tdm_emul_ctxt *c, u64 lin, void *data,
+		   unsigned int size, unsigned int acc, int rc);
+int emul_write_rest(struct tdm_emul_ctxt *c, u64 lin, const void *data,
+		    unsigned int size, unsigned int acc, int rc);
+
+#define EMUL_PAGE_BYTES	4096u
+#define EMUL_CROSSES	(-1)	/* for emul_read_rest(), emul_write_rest() */
+
+/* Data at CPL 3 is accessed as by a user, descriptor tables are not. */
+static inline unsigned int emul_acc(const struct tdm_emul_ctxt *c, unsigned int acc)
+{
+	if (unlikely(c->cpl == 3) && !(acc & TDM_ACC_IMPLICIT))
+		acc |= TDM_ACC_USER;
+	return acc;
+}
+
+/* Linear addresses have 32 bits outside IA-32e mode; they wrap. */
+static inline u64 emul_wrap(const struct tdm_emul_ctxt *c, u64 lin)
+{
+	return likely(emul_long64(c)) || emul_lma(c) ? lin : (u32)lin;
+}
+
+static inline unsigned int emul_to_page_end(u64 lin)
+{
+	return EMUL_PAGE_BYTES - (lin & (EMUL_PAGE_BYTES - 1));
+}
+
+/**
+ * emul_read_lin() - read linear memory, RAM or device
+ * @c: context
+ * @lin: linear address; may cross a page
+ * @data: buffer
+ * @size: bytes, at most a page
+ * @acc: TDM_ACC_*; USER is added at CPL 3
+ *
+ * Return: enum tdm_emul_rc.
+ */
+static inline int emul_read_lin(struct tdm_emul_ctxt *c, u64 lin, void *data,
+				unsigned int size, unsigned int acc)
+{
+	int rc = EMUL_CROSSES;
+
+	lin = emul_wrap(c, lin);
+	acc = emul_acc(c, acc);
+	if (likely(size <= emul_to_page_end(lin)))
+		rc = c->ops->read(c, lin, data, size, acc);
+	return likely(!rc) ? rc : emul_read_rest(c, lin, data, size, acc, rc);
+}
+
+/**
+ * emul_write_lin() - write linear memory, RAM or device
+ * @c: context
+ * @lin: linear address; may cross a page
+ * @data: what to write
+ * @size: bytes, at most a page
+ * @acc: TDM_ACC_WRITE, perhaps with READ or IMPLICIT
+ *
+ * Writes nothing at all if any part would fault.
+ *
+ * Return: enum tdm_emul_rc.
+ */
+static inline int emul_write_lin(struct tdm_emul_ctxt *c, u64 lin, const void *data,
+				 unsigned int size, unsigned int acc)
+{
+	int rc = EMUL_CROSSES;
+
+	lin = emul_wrap(c, lin);
+	acc = emul_acc(c, acc);
+	if (likely(size <= emul_to_page_end(lin)))
+		rc = c->ops->write(c, lin, data, size, acc);
+	return likely(!rc) ? rc : emul_write_rest(c, lin, data, size, acc, rc);
+}
+
 int emul_probe_lin(struct tdm_emul_ctxt *c, u64 lin, unsigned int size,
 		   unsigned int acc);
 int emul_cmpxchg_lin(struct tdm_emul_ctxt *c, u64 lin, const void *old,
@@ -187,12 +308,61 @@ int emul_device(struct tdm_emul_ctxt *c, const struct tdm_emul_io *want,
 		struct tdm_emul_io **done);
 
 /* ---- operand.c ---- */
-u64 emul_gpr(const struct tdm_emul_ctxt *c, unsigned int reg, unsigned int size);
-void emul_set_gpr(struct tdm_emul_ctxt *c, unsigned int reg, unsigned int size,
-		  u64 val);
-u64 emul_ea(const struct tdm_emul_ctxt *c, const struct tdm_operand *op);
-int emul_get(struct tdm_emul_ctxt *c, unsigned int i, u64 *val);
-int emul_put(struct tdm_emul_ctxt *c, unsigned int i, u64 val);
+int emul_get_mem(struct tdm_emul_ctxt *c, const struct tdm_operand *op);
+int emul_put_mem(struct tdm_emul_ctxt *c, const struct tdm_operand *op, u64 val);
+
+/**
+ * emul_gpr() - the low bytes of a general register
+ * @c: context
+ * @reg: enum tdm_reg
+ * @size: 1, 2, 4 or 8 bytes
+ *
+ * Return: the value, zero-extended.
+ */
+static inline u64 emul_gpr(const struct tdm_emul_ctxt *c, unsigned int reg,
+			   unsigned int size)
+{
+	return c->regs->gpr[reg] & emul_mask(size);
+}
+
+/**
+ * emul_set_gpr() - write the low bytes of a general register
+ * @c: context
+ * @reg: enum tdm_reg
+ * @size: 1, 2, 4 or 8 bytes; 4 clears the upper half, 1 and 2 keep the rest
+ * @val: value
+ */
+static inline void emul_set_gpr(struct tdm_emul_ctxt *c, unsigned int reg,
+				unsigned int size, u64 val)
+{
+	u64 mask = emul_mask(size);
+
+	if (size == 4)
+		c->regs->gpr[reg] = (u32)val;
+	else
+		c->regs->gpr[reg] = (c->regs->gpr[reg] & ~mask) | (val & mask);
+}
+
+/**
+ * emul_ea() - effective address of a memory operand
+ * @c: context
+ * @op: memory operand
+ *
+ * Return: offset in its segment, cut to the address size.
+ */
+static inline u64 emul_ea(const struct tdm_emul_ctxt *c, const struct tdm_operand *op)
+{
+	u64 ea = op->imm;
+
+	if (likely(op->base < TDM_NR_GPRS))
+		ea += c->regs->gpr[op->base];
+	else if (op->base == TDM_REG_RIP)
+		ea += c->regs->rip + c->insn->len;
+	if (op->index != TDM_REG_NONE)
+		ea += c->regs->gpr[op->index] * op->scale;
+	return ea & emul_mask(c->insn->addrsize);
+}
+
 int emul_mem_linear(struct tdm_emul_ctxt *c, const struct tdm_operand *op,
 		    unsigned int size, unsigned int acc, u64 *lin);
 unsigned int emul_string_seg(const struct tdm_emul_ctxt *c);
@@ -213,6 +383,69 @@ static inline const struct tdm_operand *emul_opnd(const struct tdm_emul_ctxt *c,
 						  unsigned int i)
 {
 	return &c->insn->opnd[i];
+}
+
+/**
+ * emul_get() - value of an operand
+ * @c: context
+ * @i: which visible operand
+ * @val: result, zero-extended from the operand's size
+ *
+ * Return: enum tdm_emul_rc; UNHANDLED for operands that are no integers.
+ */
+static inline int emul_get(struct tdm_emul_ctxt *c, unsigned int i, u64 *val)
+{
+	const struct tdm_operand *op = emul_opnd(c, i);
+	int rc;
+
+	switch (op->kind) {
+	case TDM_OPND_GPR:
+		*val = emul_gpr(c, op->reg, op->size);
+		return TDM_EMUL_DONE;
+	case TDM_OPND_MEM:
+		rc = emul_get_mem(c, op);
+		*val = c->mem_old[0];
+		return rc;
+	case TDM_OPND_IMM:
+	case TDM_OPND_REL:
+		*val = op->imm;
+		return TDM_EMUL_DONE;
+	case TDM_OPND_GPR_HIGH:
+		*val = (c->regs->gpr[op->reg] >> 8) & 0xff;
+		return TDM_EMUL_DONE;
+	case TDM_OPND_SEG:
+		*val = emul_seg(c, op->reg)->selector;
+		return TDM_EMUL_DONE;
+	default:
+		return TDM_EMUL_UNHANDLED;
+	}
+}
+
+/**
+ * emul_put() - store into an operand
+ * @c: context
+ * @i: which visible operand
+ * @val: value; bits above the operand's size are ignored
+ *
+ * Return: enum tdm_emul_rc.
+ */
+static inline int emul_put(struct tdm_emul_ctxt *c, unsigned int i, u64 val)
+{
+	const struct tdm_operand *op = emul_opnd(c, i);
+
+	switch (op->kind) {
+	case TDM_OPND_GPR:
+		emul_set_gpr(c, op->reg, op->size, val);
+		return TDM_EMUL_DONE;
+	case TDM_OPND_MEM:
+		return emul_put_mem(c, op, val);
+	case TDM_OPND_GPR_HIGH:
+		c->regs->gpr[op->reg] = (c->regs->gpr[op->reg] & ~0xff00ull) |
+					(val & 0xff) << 8;
+		return TDM_EMUL_DONE;
+	default:
+		return TDM_EMUL_UNHANDLED;
+	}
 }
 
 /* ---- flags.c ---- */

@@ -9,26 +9,6 @@
  */
 #include "internal.h"
 
-#define PAGE_BYTES 4096u
-
-static unsigned int acc_of(struct tdm_emul_ctxt *c, unsigned int acc)
-{
-	if (!(acc & TDM_ACC_IMPLICIT) && emul_cpl(c) == 3)
-		acc |= TDM_ACC_USER;
-	return acc;
-}
-
-/* Linear addresses have 32 bits outside 64-bit mode; they wrap. */
-static u64 wrap(const struct tdm_emul_ctxt *c, u64 lin)
-{
-	return emul_long64(c) || emul_lma(c) ? lin : (u32)lin;
-}
-
-static unsigned int to_page_end(u64 lin)
-{
-	return PAGE_BYTES - (lin & (PAGE_BYTES - 1));
-}
-
 static bool same_access(const struct tdm_emul_io *a, const struct tdm_emul_io *b)
 {
 	return a->kind == b->kind && a->addr == b->addr && a->size == b->size;
@@ -125,27 +105,29 @@ static int mmio_write(struct tdm_emul_ctxt *c, u64 gpa, const u8 *data,
 }
 
 /**
- * emul_read_lin() - read linear memory, RAM or device
+ * emul_read_rest() - emul_read_lin() where one read of RAM did not do
  * @c: context
- * @lin: linear address; may cross a page
+ * @lin: linear address, wrapped
  * @data: buffer
  * @size: bytes, at most a page
- * @acc: TDM_ACC_*; USER is added at CPL 3
+ * @acc: TDM_ACC_*, USER included
+ * @rc: what the read said, EMUL_CROSSES if it was not tried
  *
  * Return: enum tdm_emul_rc.
  */
-int emul_read_lin(struct tdm_emul_ctxt *c, u64 lin, void *data,
-		  unsigned int size, unsigned int acc)
+int emul_read_rest(struct tdm_emul_ctxt *c, u64 lin, void *data,
+		   unsigned int size, unsigned int acc, int rc)
 {
 	u8 *p = data;
+	unsigned int n;
 
-	acc = acc_of(c, acc);
+	if (rc == TDM_EMUL_MMIO)
+		return mmio_read(c, c->mmio_gpa, p, size);
+	if (rc != EMUL_CROSSES)
+		return rc;
 	while (size) {
-		unsigned int n;
-		int rc;
-
-		lin = wrap(c, lin);
-		n = min_t(unsigned int, size, to_page_end(lin));
+		lin = emul_wrap(c, lin);
+		n = min_t(unsigned int, size, emul_to_page_end(lin));
 		rc = c->ops->read(c, lin, p, n, acc);
 		if (rc == TDM_EMUL_MMIO)
 			rc = mmio_read(c, c->mmio_gpa, p, n);
@@ -170,13 +152,13 @@ int emul_read_lin(struct tdm_emul_ctxt *c, u64 lin, void *data,
 int emul_probe_lin(struct tdm_emul_ctxt *c, u64 lin, unsigned int size,
 		   unsigned int acc)
 {
-	acc = acc_of(c, acc);
+	acc = emul_acc(c, acc);
 	while (size) {
 		unsigned int n;
 		int rc;
 
-		lin = wrap(c, lin);
-		n = min_t(unsigned int, size, to_page_end(lin));
+		lin = emul_wrap(c, lin);
+		n = min_t(unsigned int, size, emul_to_page_end(lin));
 		rc = c->ops->probe(c, lin, n, acc);
 		if (rc && rc != TDM_EMUL_MMIO)
 			return rc;
@@ -204,8 +186,8 @@ static int write_part(struct tdm_emul_ctxt *c, u64 lin, const u8 *data,
 static int write_crossing(struct tdm_emul_ctxt *c, u64 lin, const u8 *data,
 			  unsigned int size, unsigned int acc)
 {
-	unsigned int first = to_page_end(lin), second = size - first;
-	u64 lin2 = wrap(c, lin + first);
+	unsigned int first = emul_to_page_end(lin), second = size - first;
+	u64 lin2 = emul_wrap(c, lin + first);
 	bool second_first;
 	int rc;
 
@@ -227,25 +209,24 @@ static int write_crossing(struct tdm_emul_ctxt *c, u64 lin, const u8 *data,
 }
 
 /**
- * emul_write_lin() - write linear memory, RAM or device
+ * emul_write_rest() - emul_write_lin() where one write of RAM did not do
  * @c: context
- * @lin: linear address; may cross a page
+ * @lin: linear address, wrapped
  * @data: what to write
  * @size: bytes, at most a page
- * @acc: TDM_ACC_WRITE, perhaps with READ or IMPLICIT
- *
- * Writes nothing at all if any part would fault.
+ * @acc: TDM_ACC_*, USER included
+ * @rc: what the write said, EMUL_CROSSES if it was not tried
  *
  * Return: enum tdm_emul_rc.
  */
-int emul_write_lin(struct tdm_emul_ctxt *c, u64 lin, const void *data,
-		   unsigned int size, unsigned int acc)
+int emul_write_rest(struct tdm_emul_ctxt *c, u64 lin, const void *data,
+		    unsigned int size, unsigned int acc, int rc)
 {
-	lin = wrap(c, lin);
-	acc = acc_of(c, acc);
-	if (size > to_page_end(lin))
-		return write_crossing(c, lin, data, size, acc);
-	return write_part(c, lin, data, size, acc);
+	if (rc == TDM_EMUL_MMIO)
+		return mmio_write(c, c->mmio_gpa, data, size);
+	if (rc != EMUL_CROSSES)
+		return rc;
+	return write_crossing(c, lin, data, size, acc);
 }
 
 /**
@@ -264,10 +245,10 @@ int emul_write_lin(struct tdm_emul_ctxt *c, u64 lin, const void *data,
 int emul_cmpxchg_lin(struct tdm_emul_ctxt *c, u64 lin, const void *old,
 		     const void *new, unsigned int size)
 {
-	unsigned int acc = acc_of(c, TDM_ACC_READ | TDM_ACC_WRITE);
+	unsigned int acc = emul_acc(c, TDM_ACC_READ | TDM_ACC_WRITE);
 	int rc;
 
-	if (size > to_page_end(lin))
+	if (size > emul_to_page_end(lin))
 		return emul_write_lin(c, lin, new, size, acc);
 	rc = c->ops->cmpxchg(c, lin, old, new, size, acc);
 	if (rc == TDM_EMUL_MMIO)

@@ -47,6 +47,7 @@ typedef __s64 s64;
 
 #define likely(x)		__builtin_expect(!!(x), 1)
 #define unlikely(x)		__builtin_expect(!!(x), 0)
+#define noinline		__attribute__((__noinline__))
 #define fallthrough		__attribute__((__fallthrough__))
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define sizeof_field(t, f)	sizeof(((t *)0)->f)

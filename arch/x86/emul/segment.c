@@ -74,23 +74,20 @@ static int linear64(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
 }
 
 /**
- * emul_check_align() - the alignment check of CPL 3 data accesses
- * @c: context
- * @lin: linear address
- * @size: bytes of the access, a power of two
+ * emul_alignment_fault() - the rare half of emul_check_align()
+ * @c: context, CR0.AM set, the access not aligned
  *
  * Return: DONE or FAULT, #AC(0).
  */
-int emul_check_align(struct tdm_emul_ctxt *c, u64 lin, unsigned int size)
+int emul_alignment_fault(struct tdm_emul_ctxt *c)
 {
-	if (likely(!(lin & (size - 1))) || !(c->cr0 & X86_CR0_AM) ||
-	    !(c->regs->rflags & X86_EFLAGS_AC) || emul_cpl(c) != 3)
+	if (!(c->regs->rflags & X86_EFLAGS_AC) || emul_cpl(c) != 3)
 		return TDM_EMUL_DONE;
 	return emul_exc_err(c, EMUL_AC, 0);
 }
 
 /**
- * emul_linear() - linear address of an access, checked
+ * emul_linear_checked() - emul_linear() with all checks
  * @c: context
  * @seg: segment
  * @ea: offset, already cut to the address size
@@ -100,8 +97,8 @@ int emul_check_align(struct tdm_emul_ctxt *c, u64 lin, unsigned int size)
  *
  * Return: DONE, or FAULT with #GP(0) or #SS(0).
  */
-int emul_linear(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
-		unsigned int size, unsigned int acc, u64 *lin)
+int emul_linear_checked(struct tdm_emul_ctxt *c, enum tdm_seg seg, u64 ea,
+			unsigned int size, unsigned int acc, u64 *lin)
 {
 	const struct tdm_segment *s;
 

@@ -8,11 +8,12 @@ include $(TDM_TOP)/arch/x86/zydis/user.mk
 
 EMUL_OUT := $(TDM_TOP)/build/unit/emul
 EMUL_TESTS := emul_insn_test emul_real_test emul_prot_test emul_io_test emul_segs_test \
-	emul_random_test emul_coverage_test
+	emul_random_test emul_coverage_test emul_cache_test
 EMUL_CFLAGS := -O1 -g -std=gnu11 -Wall -Wextra -Wno-missing-field-initializers \
 	-Wno-sign-compare -Wno-override-init $(TDM_EMUL_CPPFLAGS) \
 	-DTDM_DOC='"$(TDM_TOP)/Documentation/emulator.rst"'
-EMUL_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all \
+# The plain programs run with the cache of decoded instructions, these without.
+EMUL_SAN := -DGUEST_NO_CACHE -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 EMUL_HELPERS := emul_guest.c emul_native.c
 EMUL_DEPS := $(wildcard $(TDM_TOP)/arch/x86/*.h $(TDM_TOP)/arch/x86/emul/*.h *.h)

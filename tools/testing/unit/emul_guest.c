@@ -329,6 +329,7 @@ static void op_nmi_unmask(struct tdm_emul_ctxt *c)
 }
 
 static const struct tdm_emul_ops guest_ops = {
+	.fetch = op_read,
 	.read = op_read,
 	.write = op_write,
 	.probe = op_probe,
@@ -369,6 +370,7 @@ void guest_init(struct guest *g)
 {
 	memset(g, 0, offsetof(struct guest, journal));
 	tdm_emul_init(&g->c, &guest_ops, g, &g->regs, g->seg);
+	g->c.lines = GUEST_CACHE ? g->lines : NULL;
 	g->c.features = ~0ull & ~TDM_EMUL_F_AMD;
 	g->regs.rflags = 2;
 }

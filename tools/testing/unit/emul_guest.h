@@ -58,9 +58,19 @@ struct guest {
 	unsigned int nr_journal;
 	unsigned int nr_invd;
 	unsigned int nr_nmi_unmask;
-	/* Device accesses in the order they were really done; last: not cleared. */
+	/* Not cleared, so that the next guest finds what is not its own: */
+	/* Device accesses in the order they were really done. */
 	struct tdm_emul_io journal[GUEST_JOURNAL];
+	/* The cache of decoded instructions, if the guest has one. */
+	struct tdm_emul_line lines[TDM_EMUL_LINES];
 };
+
+/* The plain programs run with the cache of decoded instructions, others without. */
+#ifdef GUEST_NO_CACHE
+#define GUEST_CACHE	false
+#else
+#define GUEST_CACHE	true
+#endif
 
 void guest_init(struct guest *g);
 void guest_region(struct guest *g, u64 base, u32 len, u32 flags, u8 *mem);

@@ -293,6 +293,7 @@ static bool aimed_well(const struct tdm_operand *op)
 	u64 base = t.mode == NATIVE_16 ? NATIVE_DATA : 0, ea;
 
 	g.regs = t.in.regs;
+	g.c.regs = &g.regs;
 	g.c.insn = &insn;
 	g.regs.rip = t.rip;
 	ea = emul_ea(&g.c, op);
