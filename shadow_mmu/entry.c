@@ -82,28 +82,18 @@ void tdm_spage_describe(struct tdm_spage *sp)
 	sp->gbase = (quad * TDM_PT_ENTRIES) >> sp->gshift;
 }
 
-/**
- * tdm_gpte_gfn() - what an entry points to
- * @sp: of the table
- * @gpte: present, no reserved bits
- * @i: the shadow's entry: the two halves of a 4 MiB page differ
- *
- * Return: the gfn of the next table, or of the first page mapped.
- */
-u64 tdm_gpte_gfn(const struct tdm_spage *sp, u64 gpte, unsigned int i)
+/** tdm_gpte_gfn_odd() - tdm_gpte_gfn() for large pages and 32-bit tables */
+u64 tdm_gpte_gfn_odd(const struct tdm_spage *sp, u64 gpte, unsigned int i)
 {
-	int level = tdm_spage_level(sp);
 	u64 gfn;
 
-	if (tdm_spage_fmt(sp) == TDM_MODE_32) {
-		if (!tdm_gpte_large(sp, gpte))
-			return (u32)gpte >> PAGE_SHIFT;
-		gfn = (gpte & bits(22, 31)) >> PAGE_SHIFT;
-		gfn |= ((gpte >> 13) & ((1ull << pse36_bits(sp)) - 1)) << 20;
-		return gfn + (i & 1) * TDM_PT_ENTRIES;
-	}
-	gfn = (gpte & TDM_SPT_ADDR) >> PAGE_SHIFT;
-	return tdm_gpte_large(sp, gpte) ? tdm_level_base(gfn, level) : gfn;
+	if (tdm_spage_fmt(sp) != TDM_MODE_32)
+		return tdm_level_base((gpte & TDM_SPT_ADDR) >> PAGE_SHIFT, sp->level);
+	if (!tdm_gpte_large(sp, gpte))
+		return (u32)gpte >> PAGE_SHIFT;
+	gfn = (gpte & bits(22, 31)) >> PAGE_SHIFT;
+	gfn |= ((gpte >> 13) & ((1ull << pse36_bits(sp)) - 1)) << 20;
+	return gfn + (i & 1) * TDM_PT_ENTRIES;
 }
 
 /**

@@ -178,7 +178,10 @@ void tdm_rmap_each(unsigned long head, void (*fn)(void *ctx, u64 *spte), void *c
 			fn(ctx, d->entry[i]);
 }
 
+#define DESC_LOW	32u	/* below it makes more */
 #define DESC_FILL	64u
+
+static_assert(TDM_DESC_NEED <= DESC_LOW);
 
 /**
  * tdm_rmap_refill() - have blocks for what one fault can add, and some more
@@ -190,6 +193,8 @@ int tdm_rmap_refill(struct tdm_vm *vm)
 {
 	struct tdm_shadow *s = vm->mmu.shadow;
 
+	if (READ_ONCE(s->nr_descs) >= DESC_LOW)
+		return 0;
 	while (READ_ONCE(s->nr_descs) < DESC_FILL) {
 		struct tdm_rmap_desc *d = kmalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
 

@@ -430,6 +430,47 @@ static int leaf_fault(struct sfault *f, struct tdm_spage *sp, unsigned int i,
 }
 
 /*
+ * Below here nothing is shadowed, or something has to be made first. A true fault
+ * needs none of it: many come from tables that map nothing yet. Read the rest of
+ * the path in the guest's tables; @t stands for their shadow pages. -EAGAIN: the
+ * access is allowed, or it takes more to know.
+ */
+static noinline int peek(struct sfault *f, const struct tdm_spage *sp, unsigned int i,
+			 u64 gpte, struct tdm_page_fault *pf)
+{
+	struct tdm_memslot *slot;
+	struct tdm_spage t;
+	u32 role;
+	u64 gfn;
+
+	if (f->slow)
+		return -EAGAIN;
+	do {
+		child_role(sp, gpte, i, &gfn, &role);
+		slot = tdm_memslot_find_locked(f->vm, gfn);
+		if (!slot)
+			return -EAGAIN;
+		t.gfn = gfn;
+		t.role = role;
+		tdm_spage_describe(&t);
+		if (tdm_spage_map_guest(f->vm, slot, &t))
+			return -EAGAIN;
+		sp = &t;
+		i = tdm_level_index(f->gva >> PAGE_SHIFT, t.level);
+		gpte = tdm_gpte_read(&t, i);
+		add_rights(f, &t, gpte);
+		if (!(gpte & TDM_GPT_P))
+			return true_fault(f, pf, 0);
+		if (tdm_gpte_bad(&t, gpte))
+			return true_fault(f, pf, TDM_PF_P | TDM_PF_RSVD);
+	} while (t.level > TDM_LEVEL_4K && !tdm_gpte_large(&t, gpte));
+	sum_rights(f, &t);
+	if ((f->vcpu->st.cr4 & X86_CR4_PKE) || !forbidden(f))
+		return -EAGAIN;
+	return true_fault(f, pf, TDM_PF_P);
+}
+
+/*
  * The entry points to a shadow page since a walk like this one, and the guest's
  * is what it was then: present, valid, accessed.
  */
@@ -446,7 +487,7 @@ static __always_inline bool linked_as_is(const struct tdm_spage *sp, unsigned in
  */
 static int walk(struct sfault *f, struct tdm_page_fault *pf)
 {
-	struct tdm_spage *sp = tdm_shadow_root(f->vcpu, f->gva);
+	struct tdm_spage *sp = tdm_shadow_root(f->vcpu, f->gva), *child;
 	int level, r;
 
 	if (!sp || hlist_unhashed(&sp->hash))
@@ -478,10 +519,11 @@ static int walk(struct sfault *f, struct tdm_page_fault *pf)
 			return leaf_fault(f, sp, i, gpte, level, pf);
 		/* Only accesses that succeed set it: the slow path's walker does. */
 		if (unlikely(!(gpte & TDM_GPT_A)) && !(f->slow && in_rom(f, sp)))
-			return -EAGAIN;
-		sp = descend(f, sp, i, gpte, &r);
-		if (!sp)
-			return r;
+			return peek(f, sp, i, gpte, pf);
+		child = descend(f, sp, i, gpte, &r);
+		if (unlikely(!child))
+			return r == -EAGAIN ? peek(f, sp, i, gpte, pf) : r;
+		sp = child;
 	}
 }
 
@@ -585,27 +627,6 @@ static int make(struct sfault *f, struct tdm_page_fault *pf)
 	return TDM_MMU_RESUME;
 }
 
-/*
- * A true fault that the fast path could not see, as shadow pages are missing.
- * There will be more of them: make what is missing. Not where a protection key
- * may be the reason: the walk here does not look at those.
- */
-static void learn(struct sfault *f)
-{
-	struct tdm_page_fault pf;
-	int tries, r;
-
-	if (f->vcpu->st.cr4 & X86_CR4_PKE)
-		return;
-	for (tries = 0; tries < MAX_TRIES; tries++) {
-		if (tdm_shadow_refill(f->vm))
-			return;
-		r = try_walk(f, &pf);
-		if (r != -ENOMEM && !f->need_sync)
-			return;
-	}
-}
-
 /* The walk from a root the guest cannot really have: CR3 points to no memory. */
 static bool no_root(struct tdm_vcpu *vcpu, u64 gva)
 {
@@ -652,8 +673,6 @@ int tdm_shadow_fault(struct tdm_vcpu *vcpu, u64 gva, u32 error, struct tdm_page_
 	}
 	r = tdm_gva_to_gpa(vcpu, gva, walk_access(vcpu, error), &gpa, pf);
 	if (r == -EFAULT) {
-		if (!no_root(vcpu, gva))
-			learn(&f);
 		tdm_stat(vcpu, pf_true);
 		return TDM_MMU_TRUE_FAULT;
 	}

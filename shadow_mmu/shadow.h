@@ -380,7 +380,23 @@ bool tdm_write_protect(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gfn);
 
 /* ---- entry.c ---- */
 int tdm_spage_map_guest(struct tdm_vm *vm, struct tdm_memslot *slot, struct tdm_spage *sp);
-u64 tdm_gpte_gfn(const struct tdm_spage *sp, u64 gpte, unsigned int i);
+u64 tdm_gpte_gfn_odd(const struct tdm_spage *sp, u64 gpte, unsigned int i);
+
+/**
+ * tdm_gpte_gfn() - what an entry points to
+ * @sp: of the table
+ * @gpte: present, no reserved bits
+ * @i: the shadow's entry: the two halves of a 4 MiB page differ
+ *
+ * Return: the gfn of the next table, or of the first page mapped.
+ */
+static inline u64 tdm_gpte_gfn(const struct tdm_spage *sp, u64 gpte, unsigned int i)
+{
+	if (likely(sp->eshift == 3 && !tdm_gpte_large(sp, gpte)))
+		return (gpte & TDM_SPT_ADDR) >> PAGE_SHIFT;
+	return tdm_gpte_gfn_odd(sp, gpte, i);
+}
+
 u64 tdm_spte_link_val(const struct tdm_spage *sp, u64 gpte, const struct tdm_spage *child);
 u64 tdm_spte_rights(const struct tdm_spage *sp, u64 gpte);
 void tdm_spage_describe(struct tdm_spage *sp);

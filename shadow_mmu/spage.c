@@ -17,8 +17,11 @@
 #include "shadow_mmu/shadow.h"
 
 #define FREE_FILL	16u	/* ready pages kept by the refill */
+#define FREE_LOW	8u	/* below it gets or makes more */
 #define FREE_MAX	64u	/* and at most, of those that came back */
 #define RECYCLE_BATCH	32u	/* thrown away at a time */
+
+static_assert(TDM_SHADOW_NEED <= FREE_LOW);
 
 /* One in so many pages of guest memory, if the caller set no bound. */
 #define DEFAULT_SHARE	50u
@@ -87,7 +90,9 @@ static void obey_bound(struct tdm_vm *vm)
 		cond_resched();
 		spin_lock(&vm->mmu.lock);
 	}
+	/* A flush gives pages that are zero already, which beats new ones. */
 	flush = s->nr_dead > TDM_DEAD_MAX ||
+		(s->nr_free < FREE_LOW && s->nr_dead >= FREE_LOW) ||
 		(s->nr_dead && s->nr_live + s->nr_dead + FREE_FILL > limit);
 	spin_unlock(&vm->mmu.lock);
 	if (flush)
@@ -105,6 +110,8 @@ int tdm_shadow_refill(struct tdm_vm *vm)
 	struct tdm_shadow *s = vm->mmu.shadow;
 
 	obey_bound(vm);
+	if (READ_ONCE(s->nr_free) >= FREE_LOW)
+		return tdm_rmap_refill(vm);
 	while (READ_ONCE(s->nr_free) < FREE_FILL) {
 		struct tdm_spage *sp = spage_alloc(vm);
 

@@ -250,9 +250,8 @@ bool tdm_sync_gva(struct tdm_vm *vm, struct tdm_spage *root, u64 gva)
 	now = tdm_gpte_read(sp, i);
 	if (test_bit(i, sp->filled) && now == was)
 		return now & TDM_GPT_G;
-	if (test_bit(i, sp->filled))
-		tdm_spte_refresh(vm, sp, i, now);
 	/* Who invalidates what is present is about to use it, mostly. */
-	tdm_spte_fill_eagerly(vm, sp, i, now);
+	if (!tdm_spte_fill_eagerly(vm, sp, i, now) && test_bit(i, sp->filled))
+		tdm_spte_refresh(vm, sp, i, now);
 	return (was | now) & TDM_GPT_G;
 }
