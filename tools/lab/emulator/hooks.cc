@@ -11,6 +11,9 @@
  * Must not change what the machine does: a run counts the same instructions
  * with and without these hooks.
  *
+ * Instructions here are what the lab's time stamp counter counts (each
+ * repetition of a string instruction is one), without the time spent idle.
+ *
  * Files, in the emulator's working directory:
  *   events.txt    a line "window N key=value..." for each closed window
  *   profile.txt   with TANDEM_PROFILE set: "window N", then "WORLD RIP COUNT"
@@ -57,13 +60,15 @@ static FILE *events_file, *profile_file, *symbols_file;
 
 /* Since power-on; at the last begin or resumption; of the window before. */
 static counters total, since, window;
-static Bit64u entered[CPUS];	/* icount at the last VM entry */
+static Bit64u entered[CPUS];	/* clock() at the last VM entry */
 static bool leaving[CPUS];	/* within a VM exit */
+static Bit64u idle_since[CPUS];
+static bool idle[CPUS];
 
 static histogram profile[WORLDS];
 /* The instruction whose count is not known before the next one starts. */
 static struct {
-	Bit64u rip, icount;
+	Bit64u rip, clock;
 	enum world world;
 	bool valid;
 } last[CPUS];
@@ -73,16 +78,32 @@ static bool in_guest(unsigned cpu)
 	return BX_CPU(cpu)->in_vmx_guest;
 }
 
+/*
+ * Instructions since power-on, each repetition of a string instruction counted,
+ * and idle time. With one processor this is the time stamp counter, which is
+ * only brought up to date every few instructions; with several all of them
+ * share one clock, and a processor's own count (which takes long repetitions
+ * for one instruction) has to do.
+ */
+static Bit64u clock_of(unsigned cpu)
+{
+	BX_CPU_C *c = BX_CPU(cpu);
+
+	if (BX_SMP_PROCESSORS > 1)
+		return c->icount;
+	return bx_pc_system.time_ticks() + (c->icount - c->icount_last_sync);
+}
+
 static counters now(void)
 {
 	counters c = total;
 
-	c["ticks"] = bx_pc_system.time_ticks();
 	for (unsigned cpu = 0; cpu < BX_SMP_PROCESSORS; cpu++) {
-		c["instructions"] += BX_CPU(cpu)->icount;
+		c["ticks"] += clock_of(cpu);
 		if (in_guest(cpu))
-			c["guest_instructions"] += BX_CPU(cpu)->icount - entered[cpu];
+			c["guest_instructions"] += clock_of(cpu) - entered[cpu];
 	}
+	c["instructions"] = c["ticks"] - c["idle"];
 	return c;
 }
 
@@ -199,9 +220,9 @@ void tdm_instruction(unsigned cpu)
 
 	if (last[cpu].valid)
 		profile[last[cpu].world][last[cpu].rip] +=
-			c->icount - last[cpu].icount;
+			clock_of(cpu) - last[cpu].clock;
 	last[cpu].rip = c->gen_reg[BX_64BIT_REG_RIP].rrx;
-	last[cpu].icount = c->icount;
+	last[cpu].clock = clock_of(cpu);
 	last[cpu].world = c->in_vmx_guest ? WORLD_GUEST :
 		c->sregs[BX_SEG_REG_CS].selector.rpl == 3 ? WORLD_USER :
 							    WORLD_KERNEL;
@@ -223,7 +244,7 @@ void tdm_tlb(unsigned cpu, unsigned what)
 		if (leaving[cpu])
 			leaving[cpu] = false;
 		else
-			entered[cpu] = BX_CPU(cpu)->icount;
+			entered[cpu] = clock_of(cpu);
 		break;
 	case BX_INSTR_MOV_CR3:
 		total[guest ? "guest_cr3_loads" : "host_cr3_loads"]++;
@@ -234,14 +255,22 @@ void tdm_tlb(unsigned cpu, unsigned what)
 	}
 }
 
+static void awake(unsigned cpu)
+{
+	if (idle[cpu])
+		total["idle"] += clock_of(cpu) - idle_since[cpu];
+	idle[cpu] = false;
+}
+
 void tdm_vmexit(unsigned cpu, Bit32u reason)
 {
+	awake(cpu);
 	count("exit_", reason & 0xffff);
 	leaving[cpu] = true;
 	if (reason >> 31)
 		return;	/* a failed entry: it never was in the guest */
 	total["vm_exits"]++;
-	total["guest_instructions"] += BX_CPU(cpu)->icount - entered[cpu];
+	total["guest_instructions"] += clock_of(cpu) - entered[cpu];
 }
 
 void tdm_exception(unsigned cpu, unsigned vector)
@@ -249,8 +278,16 @@ void tdm_exception(unsigned cpu, unsigned vector)
 	count(in_guest(cpu) ? "guest_exception_" : "host_exception_", vector);
 }
 
+/* Idle until the next interrupt or VM exit. */
+void tdm_idle(unsigned cpu)
+{
+	idle_since[cpu] = clock_of(cpu);
+	idle[cpu] = true;
+}
+
 void tdm_interrupt(unsigned cpu)
 {
+	awake(cpu);
 	total[in_guest(cpu) ? "guest_interrupts" : "host_interrupts"]++;
 }
 
