@@ -259,6 +259,30 @@ static bool test_key_without_wp(void)
 	return done();
 }
 
+/* A guest large page mapped by small ones gets another key: all of them have it. */
+static bool test_key_of_large(void)
+{
+	const u64 gva = 2ull << 21, pde = (2 << 12) + 2 * 8;
+	unsigned int i;
+
+	machine(1, M_64);
+	m_mov_cr4(cpu, cpu->v.st.cr4 | X86_CR4_PKE);
+	cpu->pkru = 1 << 2;		/* key 1 denies all */
+	m_invalidate(512, 1024, false);
+	for (i = 0; i < 8; i++) {
+		m_populate(512 + i, true, false);
+		m_must(rd(gva + (i << 12)) == O_OK, "no access", "%s", "");
+	}
+	poke(pde, ENTRY(1024) | P_PS | 1ull << 59);
+	m_invlpg(cpu, gva);
+	for (i = 0; i < 8; i++)
+		m_must(rd(gva + (i << 12)) == O_FAULT, "the new key is not obeyed", "%u", i);
+	poke(pde, ENTRY(1024) | P_PS);
+	m_invlpg(cpu, gva);
+	m_must(rd(gva) == O_OK, "the old key stays", "%s", "");
+	return done();
+}
+
 /* ---- traces of code ---- */
 
 static bool test_track(void)
@@ -427,6 +451,7 @@ const struct shadow_case shadow_cases[] = {
 	{ "INVLPG: old or new before, new after", test_invlpg },
 	{ "a stale table under a new parent is fresh", test_stale_table_linked },
 	{ "a key that denies writes, and CR0.WP clear", test_key_without_wp },
+	{ "another key for a large page mapped by small ones", test_key_of_large },
 	{ "writes to traced code are told of, once, by all", test_track },
 	{ "code in a page table, accessed and dirty bits told of", test_track_table },
 	{ "a table shared by all directories, 64 pages allowed", test_shared_few },

@@ -238,7 +238,8 @@ void m_split(unsigned int block)
 static void fault_in(unsigned int i, bool write)
 {
 	if (!m.host[i].present) {
-		m_populate(i, write, i / 512 % 2 || one_in(8));
+		/* Also writable without a need: the caller may have written it. */
+		m_populate(i, write || one_in(2), i / 512 % 2 || one_in(8));
 	} else if (write && !(m.host[i].rw && m.host[i].dirty)) {
 		unsigned int n = m.host[i].level == 2 ? 512 : 1, j = i & ~(n - 1);
 

@@ -229,35 +229,47 @@ static u64 random_gva(const struct ref_regs *r)
 	}
 }
 
-static void random_access(struct m_vcpu *c)
+static u32 random_kind(void)
+{
+	u32 access = one_in(6) ? TDM_ACCESS_FETCH :
+		     one_in(2) ? TDM_ACCESS_WRITE : TDM_ACCESS_READ;
+
+	if (one_in(3))
+		return access | TDM_ACCESS_USER;
+	if (one_in(8) && !(access & TDM_ACCESS_FETCH))
+		return access | TDM_WALK_IMPLICIT;
+	return access;
+}
+
+static void access_once(struct m_vcpu *c, u64 gva, u32 access)
 {
 	static const u8 sizes[] = { 8, 8, 8, 4, 4, 1, 2, 16 };
+	unsigned int len = PICK(sizes);
+	u64 data[2] = { random_entry(), len == 16 ? random_entry() : 0 };
+	enum m_outcome o;
+
+	gva &= ~(u64)(len - 1);
+	o = m_access(c, gva, access, data, len);
+	m_log("cpu %u: gva %llx access %x len %u data %llx: %d", c->v.id,
+	      (unsigned long long)gva, access, len, (unsigned long long)data[0], o);
+}
+
+/* One address in several ways, or neighbours. */
+static void random_access(struct m_vcpu *c)
+{
+	unsigned int times = one_in(16) ? 16 : 1 + pick(3);
+	bool along = times > 3 || one_in(4);
 	struct ref_regs r;
-	u64 data[2] = { random_entry(), 0 }, gva;
-	unsigned int len = PICK(sizes), times = one_in(16) ? 16 : 1;
-	u32 access;
+	u64 gva;
 
 	ref_regs_of(c, &r);
-	gva = random_gva(&r) & ~(u64)(len - 1);
-	if (len == 16)
-		data[1] = random_entry();
-	access = one_in(8) ? TDM_ACCESS_FETCH : one_in(2) ? TDM_ACCESS_WRITE : TDM_ACCESS_READ;
-	if (one_in(3))
-		access |= TDM_ACCESS_USER;
-	else if (one_in(8) && !(access & TDM_ACCESS_FETCH))
-		access |= TDM_WALK_IMPLICIT;
+	gva = random_gva(&r);
 	while (times-- && !m.broken) {
-		enum m_outcome o = m_access(c, gva, access, data, len);
-
-		m_log("cpu %u mode %d: gva %llx access %x len %u data %llx: %d", c->v.id,
-		      r.mode, (unsigned long long)gva, access, len,
-		      (unsigned long long)data[0], o);
+		access_once(c, gva, random_kind());
+		if (!along)
+			continue;
 		gva += one_in(2) ? PAGE_SIZE : 8;
-		gva &= r.mode == M_64 ? ~0ull : 0xffffffff;
-		if (r.mode == M_64)
-			gva = (u64)((s64)(gva << 16) >> 16);
-		if (PAGE_OFF(gva) + len > PAGE_SIZE)
-			break;
+		gva = r.mode == M_64 ? (u64)((s64)(gva << 16) >> 16) : gva & 0xffffffff;
 	}
 }
 
