@@ -121,6 +121,16 @@ void tdm_cr_changed(struct tdm_vcpu *vcpu, u64 old_cr0, u64 old_cr4, u64 old_efe
 
 /* ---- the registers ---- */
 
+/* The PDPTRs as MOV to CR0 and to CR4 load them; flushes nothing by itself. */
+static int reload_pdptrs(struct tdm_vcpu *vcpu)
+{
+	int r = tdm_load_pdptrs(vcpu, vcpu->st.cr3);
+
+	if (!r)
+		tdm_mmu_guest_flush(vcpu, TDM_FLUSH_ROOT);
+	return r;
+}
+
 /* LMA follows LME and PG. The rules for turning paging on and off. */
 static int cr0_paging(struct tdm_vcpu *vcpu, u64 val, u64 *efer)
 {
@@ -145,7 +155,7 @@ static int cr0_paging(struct tdm_vcpu *vcpu, u64 val, u64 *efer)
 		return 0;
 	}
 	if ((st->cr4 & X86_CR4_PAE) && (diff & CR0_LOADS_PDPTRS))
-		return tdm_load_pdptrs(vcpu, st->cr3);
+		return reload_pdptrs(vcpu);
 	return 0;
 }
 
@@ -241,7 +251,7 @@ int tdm_set_cr4(struct tdm_vcpu *vcpu, u64 val)
 	}
 	if ((st->cr0 & X86_CR0_PG) && !(st->efer & EFER_LMA) &&
 	    (val & X86_CR4_PAE) && (diff & CR4_LOADS_PDPTRS)) {
-		r = tdm_load_pdptrs(vcpu, st->cr3);
+		r = reload_pdptrs(vcpu);
 		if (r)
 			return r;
 	}

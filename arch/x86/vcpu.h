@@ -100,7 +100,7 @@ enum tdm_vcpu_mode { TDM_OUTSIDE, TDM_IN_GUEST };
 /* What the guest did to its TLB since the shadow tables were last brought up to date. */
 #define TDM_FLUSH_CR3	(1u << 0)	/* MOV to CR3 that flushes */
 #define TDM_FLUSH_ALL	(1u << 1)	/* everything, global entries too */
-#define TDM_FLUSH_ROOT	(1u << 2)	/* MOV to CR3 that flushes nothing: another root */
+#define TDM_FLUSH_ROOT	(1u << 2)	/* nothing flushed: another CR3, or PDPTRs loaded again */
 #define TDM_FLUSH_MODE	(1u << 3)	/* nothing flushed, but tables are read another way */
 
 struct tdm_spage;
