@@ -32,7 +32,9 @@ struct seq_file;
 #define TDM_ST_TABLES	(1u << 4)	/* st.gdt, st.idt */
 /*
  * st.cr0, cr3, cr4, pdptr[]. Always valid without tdm_need(), because engines
- * exit on every change: st.efer, and PE, PG, CD and NW of st.cr0.
+ * exit on every change: st.efer, and PE, PG, CD and NW of st.cr0. With shadow
+ * paging so is all that a walk of the guest's tables depends on: st.cr3, pdptr[],
+ * WP of st.cr0, and of st.cr4 all but what says nothing about memory.
  */
 #define TDM_ST_CR	(1u << 5)
 #define TDM_ST_DR7	(1u << 6)	/* st.dr7, and DEBUGCTL */
