@@ -9,10 +9,10 @@
 ; Defined on the command line: LOAD (our physical address), BOOT_DATA,
 ; COMMAND_LINE (in the boot data).
 
-INFO		equ 0x9000		; multiboot information
-MEMORY_MAP	equ 0x9100
-NAME		equ 0x9080
-TEXT		equ 0x9800		; command line, at most 2 KiB
+INFO		equ 0x70000		; multiboot information
+MEMORY_MAP	equ 0x70100
+NAME		equ 0x70080
+TEXT		equ 0x70800		; command line, at most 2 KiB
 MAGIC		equ 0x2badb002
 FLAGS		equ 0x245		; memory, command line, map, loader name
 COM1		equ 0x3f8
