@@ -61,6 +61,12 @@ void tdm_insn_done_flags(struct tdm_vcpu *vcpu, u64 before);
 int tdm_debug_step(struct tdm_vcpu *vcpu, u64 old_rip);
 int tdm_internal_error(struct tdm_vcpu *vcpu, u32 suberror, const struct tdm_exit *exit);
 
+/* mem_exit.c, for exit.c's tables */
+enum tdm_fast tdm_fast_mmu_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
+enum tdm_fast tdm_fast_page_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
+int tdm_handle_mmu_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
+int tdm_handle_page_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
+
 /* emulate.c */
 int tdm_emulate(struct tdm_vcpu *vcpu, const struct tdm_exit *exit);	/* as tdm_handle_exit */
 int tdm_emulate_event(struct tdm_vcpu *vcpu, const struct tdm_exit *exit);	/* ev.cur, through the guest's IDT */

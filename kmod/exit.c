@@ -273,86 +273,7 @@ static int handle_io(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	return io_to_user(vcpu, exit);
 }
 
-/* ---- memory ---- */
-
-static enum tdm_fast fast_mmu_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
-{
-	if (tdm_mmu_fault_fast(vcpu, exit->mmu.gpa, exit->mmu.access) != TDM_MMU_RESUME)
-		return TDM_FAST_NO;
-	tdm_stat(vcpu, exit_mmu_fault);
-	/* An event cut short by the fault goes in again. */
-	return vcpu->ev.cur_valid ? TDM_FAST_EVENTS : TDM_FAST_DONE;
-}
-
-static int handle_mmu_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
-{
-	int r = tdm_mmu_fault(vcpu, exit->mmu.gpa, exit->mmu.access);
-
-	if (r == TDM_MMU_RESUME) {
-		tdm_stat(vcpu, exit_mmu_fault);
-		return 1;
-	}
-	if (r < 0)
-		return r;
-	tdm_stat(vcpu, exit_mmio);
-	/* An event cut short by MMIO cannot be delivered by emulation. */
-	if (vcpu->ev.cur_valid)
-		return tdm_internal_error(vcpu, KVM_INTERNAL_ERROR_DELIVERY_EV, exit);
-	return tdm_emulate(vcpu, exit);
-}
-
-/* ---- shadow paging ---- */
-
-static enum tdm_fast fast_page_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
-{
-	struct tdm_page_fault pf;
-
-	switch (tdm_shadow_fault_fast(vcpu, exit->pf.gva, exit->pf.error, &pf)) {
-	case TDM_MMU_RESUME:
-		tdm_stat(vcpu, exit_page_fault);
-		/* An event cut short by the fault goes in again. */
-		return vcpu->ev.cur_valid ? TDM_FAST_EVENTS : TDM_FAST_DONE;
-	case TDM_MMU_TRUE_FAULT:
-		tdm_stat(vcpu, exit_page_fault);
-		tdm_queue_page_fault(vcpu, pf.gva, pf.error);
-		return TDM_FAST_EVENTS;
-	case TDM_MMU_MMIO:
-		tdm_stat(vcpu, exit_mmio);
-		exit->pf.emulate = true;
-		return TDM_FAST_NO;
-	case TDM_MMU_EMULATE:
-		exit->pf.emulate = true;
-		return TDM_FAST_NO;
-	default:
-		return TDM_FAST_NO;
-	}
-}
-
-static int handle_page_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
-{
-	struct tdm_page_fault pf;
-	int r;
-
-	tdm_stat(vcpu, exit_page_fault);
-	r = exit->pf.emulate ? TDM_MMU_EMULATE :
-	    tdm_shadow_fault(vcpu, exit->pf.gva, exit->pf.error, &pf);
-	switch (r) {
-	case TDM_MMU_RESUME:
-		return 1;
-	case TDM_MMU_TRUE_FAULT:
-		tdm_queue_page_fault(vcpu, pf.gva, pf.error);
-		return 1;
-	case TDM_MMU_MMIO:
-		tdm_stat(vcpu, exit_mmio);
-		break;
-	case TDM_MMU_EMULATE:
-		break;
-	default:
-		return r;
-	}
-	/* Or it was an event's delivery that touched what is traced, or a device. */
-	return vcpu->ev.cur_valid ? tdm_emulate_event(vcpu, exit) : tdm_emulate(vcpu, exit);
-}
+/* ---- address spaces with shadow paging: memory faults are in mem_exit.c ---- */
 
 /* MOV to and from CR3 exit only with shadow paging. */
 static enum tdm_fast fast_cr(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
@@ -803,8 +724,8 @@ static const exit_handler handlers[TDM_NR_EXITS] = {
 	/* No device writes memory behind the caches' back: nothing to write back. */
 	[TDM_EXIT_WBINVD]		= handle_skip,
 	[TDM_EXIT_XSETBV]		= handle_xsetbv,
-	[TDM_EXIT_MMU_FAULT]		= handle_mmu_fault,
-	[TDM_EXIT_PAGE_FAULT]		= handle_page_fault,
+	[TDM_EXIT_MMU_FAULT]		= tdm_handle_mmu_fault,
+	[TDM_EXIT_PAGE_FAULT]		= tdm_handle_page_fault,
 	[TDM_EXIT_TPR_THRESHOLD]	= handle_resume,
 	[TDM_EXIT_PREEMPT_TIMER]	= handle_preempt_timer,
 	[TDM_EXIT_EMULATE]		= handle_interpret,
@@ -819,8 +740,8 @@ static const fast_handler fast_handlers[TDM_NR_EXITS] = {
 	[TDM_EXIT_IO]			= fast_io,
 	[TDM_EXIT_WRMSR]		= fast_wrmsr,
 	[TDM_EXIT_TPR_THRESHOLD]	= fast_tpr,
-	[TDM_EXIT_MMU_FAULT]		= fast_mmu_fault,
-	[TDM_EXIT_PAGE_FAULT]		= fast_page_fault,
+	[TDM_EXIT_MMU_FAULT]		= tdm_fast_mmu_fault,
+	[TDM_EXIT_PAGE_FAULT]		= tdm_fast_page_fault,
 	[TDM_EXIT_CR]			= fast_cr,
 	[TDM_EXIT_INVLPG]		= fast_invlpg,
 };
