@@ -37,6 +37,7 @@ static int op_mmio(struct tdm_emul_ctxt *c, struct tdm_emul_io *io)
 	bool write = io->kind == TDM_EMUL_MMIO_WRITE;
 	int r;
 
+	tdm_emul_of(c)->look = true;
 	if (write)
 		r = tdm_iobus_write(vcpu, TDM_BUS_MMIO, io->addr, io->size, &io->data);
 	else
@@ -52,6 +53,7 @@ static int op_pio(struct tdm_emul_ctxt *c, struct tdm_emul_io *io)
 	u8 *p = c->pio_data;
 	int i, r;
 
+	tdm_emul_of(c)->look = true;
 	for (i = 0; i < io->count; i++, p += io->size) {
 		if (write)
 			r = tdm_iobus_write(vcpu, TDM_BUS_PIO, io->addr, io->size, p);
@@ -91,6 +93,7 @@ static void op_need_segment(struct tdm_emul_ctxt *c, enum tdm_seg seg)
 static void op_set_segment(struct tdm_emul_ctxt *c, enum tdm_seg seg,
 			   const struct tdm_segment *s)
 {
+	tdm_emul_of(c)->look = true;
 	/* What is stored goes to the engine whole: have the neighbours, too. */
 	tdm_need(vcpu_of(c), TDM_ST_SEG);
 	vcpu_of(c)->st.seg[seg] = *s;
@@ -140,6 +143,7 @@ static int op_set_cr(struct tdm_emul_ctxt *c, unsigned int cr, u64 val)
 	struct tdm_vcpu *vcpu = vcpu_of(c);
 	int r = 0;
 
+	tdm_emul_of(c)->look = true;
 	switch (cr) {
 	case 0:
 		r = tdm_set_cr0(vcpu, val);
@@ -182,6 +186,7 @@ static int op_set_msr(struct tdm_emul_ctxt *c, u32 msr, u64 val)
 {
 	struct tdm_vcpu *vcpu = vcpu_of(c);
 
+	tdm_emul_of(c)->look = true;
 	if (tdm_msr_filtered(vcpu, msr, true) || tdm_msr_set(vcpu, msr, val, false))
 		return gp(c);
 	return TDM_EMUL_DONE;
@@ -214,7 +219,8 @@ static u64 op_rdtsc(struct tdm_emul_ctxt *c)
 
 static void op_halt(struct tdm_emul_ctxt *c)
 {
-	((struct tdm_emul *)c->priv)->halted = true;
+	tdm_emul_of(c)->halted = true;
+	tdm_emul_of(c)->look = true;
 }
 
 /* No device writes memory behind the caches' back. */
@@ -266,6 +272,7 @@ static void op_nmi_unmask(struct tdm_emul_ctxt *c)
 {
 	struct tdm_vcpu *vcpu = vcpu_of(c);
 
+	tdm_emul_of(c)->look = true;
 	if (!vcpu->ev.nmi_masked)
 		return;
 	vcpu->ev.nmi_masked = false;
@@ -366,7 +373,7 @@ static noinline void first_use(struct tdm_emul *e)
 				      GFP_KERNEL_ACCOUNT);
 }
 
-static void state_in(struct tdm_emul *e)
+static __always_inline void state_in(struct tdm_emul *e)
 {
 	struct tdm_vcpu *vcpu = e->vcpu;
 	struct tdm_emul_ctxt *c = &e->c;
@@ -382,11 +389,12 @@ static void state_in(struct tdm_emul *e)
 	tdm_softtlb_sync(&e->tlb, vcpu);
 	e->rsp = vcpu->regs.gpr[TDM_RSP];
 	e->rflags = vcpu->regs.rflags;
+	e->shadowed = vcpu->ev.int_shadow;
 	e->err = 0;
 	e->halted = false;
 }
 
-static void state_out(struct tdm_emul *e)
+static __always_inline void state_out(struct tdm_emul *e)
 {
 	struct tdm_vcpu *vcpu = e->vcpu;
 	u32 touched = TDM_ST_RIP;
@@ -636,22 +644,35 @@ int tdm_emulate_event(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
 	}
 }
 
-/* Something is due that only the run loop can do. */
-static bool interpreter_must_stop(struct tdm_vcpu *vcpu)
+/* An event that can be delivered now, or no more code to run. */
+static noinline bool event_due(struct tdm_vcpu *vcpu)
 {
-	const struct tdm_events *ev = &vcpu->ev;
-
-	if (READ_ONCE(vcpu->requests) || READ_ONCE(vcpu->apic_events) ||
-	    ev->exc_pending || ev->cur_valid || tdm_work_pending())
-		return true;
-	if (vcpu->mp_state != KVM_MP_STATE_RUNNABLE || tdm_timer_pending(vcpu))
-		return true;
-	if (ev->nmi_pending && vcpu->ops->nmi_allowed(vcpu))
+	if (vcpu->mp_state != KVM_MP_STATE_RUNNABLE)
 		return true;
 	/* KVM_EXIT_IRQ_WINDOW_OPEN */
 	if (tdm_userspace_wants_window(vcpu) && tdm_userspace_window_open(vcpu))
 		return true;
+	if (vcpu->ev.nmi_pending && vcpu->ops->nmi_allowed(vcpu))
+		return true;
 	return tdm_irq_pending(vcpu) && vcpu->ops->irq_allowed(vcpu);
+}
+
+/*
+ * After an interpreted instruction: is there something that only the run loop can
+ * do? What other threads and timers want comes with a request. What was there
+ * before can be delivered from now on only if the guest did something about it.
+ */
+static bool interpreter_must_stop(struct tdm_vcpu *vcpu)
+{
+	const struct tdm_emul *e = vcpu->emul;
+
+	if (unlikely(READ_ONCE(vcpu->requests) || vcpu->ev.exc_pending ||
+		     vcpu->ev.cur_valid || tdm_work_pending()))
+		return true;
+	if (likely(!e->look && !e->shadowed &&
+		   !((vcpu->regs.rflags ^ e->rflags) & X86_EFLAGS_IF)))
+		return false;
+	return event_due(vcpu);
 }
 
 /**
@@ -668,9 +689,12 @@ static bool interpreter_must_stop(struct tdm_vcpu *vcpu)
  */
 int tdm_interpret(struct tdm_vcpu *vcpu, const struct tdm_exit *exit, unsigned int max)
 {
+	struct tdm_emul *e = vcpu->emul;
+	bool first = true;
 	int r;
 
 	if (vcpu->ev.cur_valid) {
+		e->look = true;
 		r = tdm_emulate_event(vcpu, exit);
 		if (r <= 0 || interpreter_must_stop(vcpu))
 			return r;
@@ -679,10 +703,14 @@ int tdm_interpret(struct tdm_vcpu *vcpu, const struct tdm_exit *exit, unsigned i
 	if (vcpu->guest_debug)
 		max = 1;
 	do {
+		e->look = false;
 		r = tdm_emulate(vcpu, exit);
+		e->look |= first;
+		first = false;
 		if (r <= 0 || interpreter_must_stop(vcpu))
 			return r;
-	} while (--max && vcpu->ops->must_emulate && vcpu->ops->must_emulate(vcpu));
+	} while (--max && (!e->look || (vcpu->ops->must_emulate &&
+					vcpu->ops->must_emulate(vcpu))));
 	return r;
 }
 

@@ -15,6 +15,8 @@
  * @vcpu: (c) its owner
  * @tlb: (v) where linear pages are
  * @expected: (v) scratch: the old value of a compare and exchange
+ * @look: (v) the step may have changed what the run loop or the engine decides on
+ * @shadowed: (v) interrupt shadow before the step
  * @rsp: (v) RSP before the step
  * @rflags: (v) RFLAGS before the step
  * @err: (v) errno of an op that the guest is not to blame for
@@ -27,6 +29,8 @@ struct tdm_emul {
 	struct tdm_vcpu *vcpu;
 	struct tdm_softtlb tlb;
 	u64 expected[2];
+	bool look;
+	u8 shadowed;
 	u64 rsp;
 	u64 rflags;
 	int err;

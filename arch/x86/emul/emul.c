@@ -121,7 +121,7 @@ void emul_checkpoint(struct tdm_emul_ctxt *c)
 	c->mem_valid = false;
 }
 
-static u8 current_mode(struct tdm_emul_ctxt *c)
+static inline u8 current_mode(struct tdm_emul_ctxt *c)
 {
 	u32 ar;
 
@@ -191,7 +191,7 @@ static int execute(struct tdm_emul_ctxt *c)
 	return op->fn(c);
 }
 
-static u8 current_cpl(struct tdm_emul_ctxt *c)
+static inline u8 current_cpl(struct tdm_emul_ctxt *c)
 {
 	if (!emul_prot(c))
 		return 0;
@@ -201,7 +201,7 @@ static u8 current_cpl(struct tdm_emul_ctxt *c)
 }
 
 /* Forget what was cached for the last step; what guest mode is it now? */
-static void start(struct tdm_emul_ctxt *c)
+static inline void start(struct tdm_emul_ctxt *c)
 {
 	c->seg_dirty = 0;
 	c->trap_dr6 = 0;
@@ -211,7 +211,7 @@ static void start(struct tdm_emul_ctxt *c)
 }
 
 /* Before each attempt to execute the instruction. */
-static void begin(struct tdm_emul_ctxt *c)
+static inline void begin(struct tdm_emul_ctxt *c)
 {
 	c->saved = *c->regs;
 	c->io_pos = 0;

@@ -65,13 +65,18 @@ static int fetch_more(struct tdm_emul_ctxt *c, unsigned int *have)
 /* Are the first @len bytes equal? Both have 16 that can be read, @len >= 1. */
 static inline bool same_bytes(const u8 *a, const u8 *b, unsigned int len)
 {
-	u64 x[2], y[2];
+	u64 x, y;
 
-	memcpy(x, a, sizeof(x));
-	memcpy(y, b, sizeof(y));
-	if (len <= 8)
-		return !((x[0] ^ y[0]) << (64 - 8 * len));
-	return x[0] == y[0] && !((x[1] ^ y[1]) << (128 - 8 * len));
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	x ^= y;
+	if (likely(len <= 8))
+		return !(x << (64 - 8 * len));
+	if (x)
+		return false;
+	memcpy(&x, a + 8, sizeof(x));
+	memcpy(&y, b + 8, sizeof(y));
+	return !((x ^ y) << (128 - 8 * len));
 }
 
 static inline struct tdm_emul_line *line_of(struct tdm_emul_ctxt *c)

@@ -360,7 +360,8 @@ static inline u64 emul_ea(const struct tdm_emul_ctxt *c, const struct tdm_operan
 		ea += c->regs->rip + c->insn->len;
 	if (op->index != TDM_REG_NONE)
 		ea += c->regs->gpr[op->index] * op->scale;
-	return ea & emul_mask(c->insn->addrsize);
+	return likely(c->insn->addrsize == 8) ? ea :
+						ea & emul_mask(c->insn->addrsize);
 }
 
 int emul_mem_linear(struct tdm_emul_ctxt *c, const struct tdm_operand *op,
