@@ -228,6 +228,63 @@ static bool test_invlpg(void)
 	return done();
 }
 
+/*
+ * A table is traced again while another vCPU still has it writable in its TLB:
+ * what that one writes is seen at the next flush all the same.
+ */
+static bool test_traced_behind_a_tlb(void)
+{
+	struct m_vcpu *other = &m.cpu[1];
+	u64 val = ENTRY(65) | USED;
+	unsigned int i;
+
+	machine(2, M_64);
+	rd(TABLE_VA);
+	wr(TABLE_AT(100), ENTRY(64) | USED);
+	m_access(other, TABLE_AT(101), TDM_ACCESS_WRITE, &val, 8);
+	rd(VA(100));
+	for (i = 0; i < tdm_unsync_idle + 1; i++)
+		flush();
+	exits();
+	m_access(other, TABLE_AT(100), TDM_ACCESS_WRITE, &val, 8);
+	m_must(!exits(), "the other vCPU's TLB did not last: nothing is tested", "%s", "");
+	flush();
+	m_must(rd(VA(100)) == O_OK, "no access", "%s", "");
+	return done();
+}
+
+/* INVLPG of a global page concerns all PCIDs, whatever tables they use. */
+static bool test_invlpg_global(void)
+{
+	const u64 keep = 1ull << 63;
+
+	machine(1, M_64);
+	poke(16 << 12, ENTRY(17));
+	poke(17 << 12, ENTRY(18));
+	poke(18 << 12, ENTRY(4));
+	poke((18 << 12) + 8, ENTRY(19));
+	poke((19 << 12) + 100 * 8, ENTRY(66) | USED | P_G);
+	m_mov_cr4(cpu, cpu->v.st.cr4 | X86_CR4_PCIDE | X86_CR4_PGE);
+	m_mov_cr3(cpu, 1);
+	rd(TABLE_VA);
+	wr(TABLE_AT(100), ENTRY(64) | USED | P_G);
+	rd(VA(100));
+	m_mov_cr3(cpu, 16 << 12 | 2);
+	rd(VA(100));
+	wr((19 << 12) + 100 * 8, ENTRY(67) | USED | P_G);
+	rd(VA(100));
+	m_mov_cr3(cpu, 1 | keep);
+	rd(VA(100));
+	wr(TABLE_AT(100), ENTRY(65) | USED | P_G);
+	m_mov_cr3(cpu, 16 << 12 | 2 | keep);
+	rd(0);
+	m_invlpg(cpu, VA(100));
+	rd(VA(100));
+	m_mov_cr3(cpu, 1 | keep);
+	m_must(rd(VA(100)) == O_OK, "no access", "%s", "");
+	return done();
+}
+
 /* Found by random guests: stale entries of a table became good for a new parent. */
 static bool test_stale_table_linked(void)
 {
@@ -449,6 +506,8 @@ const struct shadow_case shadow_cases[] = {
 	{ "an address space come back to is as it was left", test_root_cache },
 	{ "PCIDs kept are not compared, flushed ones are", test_pcids },
 	{ "INVLPG: old or new before, new after", test_invlpg },
+	{ "a table traced again behind another vCPU's TLB", test_traced_behind_a_tlb },
+	{ "INVLPG of a global page, for all PCIDs", test_invlpg_global },
 	{ "a stale table under a new parent is fresh", test_stale_table_linked },
 	{ "a key that denies writes, and CR0.WP clear", test_key_without_wp },
 	{ "another key for a large page mapped by small ones", test_key_of_large },
