@@ -95,7 +95,7 @@ MACRO = {
     "switch": (2000, 200),
     "syscalls": (20000, 2000),
     "largeram": (4, 1),
-    "compute": (10, 1),
+    "compute": (4, 1),
 }
 MACRO_TEXT = {
     "boot": "Linux from its entry to process 1",
