@@ -330,11 +330,11 @@ static bool test_key_of_large(void)
 		m_populate(512 + i, true, false);
 		m_must(rd(gva + (i << 12)) == O_OK, "no access", "%s", "");
 	}
-	poke(pde, ENTRY(1024) | P_PS | 1ull << 59);
+	poke(pde, ENTRY(1024) | P_PS | USED | 1ull << 59);
 	m_invlpg(cpu, gva);
 	for (i = 0; i < 8; i++)
 		m_must(rd(gva + (i << 12)) == O_FAULT, "the new key is not obeyed", "%u", i);
-	poke(pde, ENTRY(1024) | P_PS);
+	poke(pde, ENTRY(1024) | P_PS | USED);
 	m_invlpg(cpu, gva);
 	m_must(rd(gva) == O_OK, "the old key stays", "%s", "");
 	return done();
