@@ -22,12 +22,14 @@ static u64 pattern(u64 pa, u64 round)
 	return (pa ^ round << 40) * 0x9e3779b97f4a7c15;
 }
 
-/* mem_upper of the multiboot information: KiB from 1 MiB on. */
+/* mem_upper of the multiboot information: KiB from 1 MiB on, if it is there. */
 static u64 memory_end(void)
 {
 	u32 *info = (u32 *)(u64)mb_info;
 	u64 end = 0x100000 + (u64)info[2] * 1024;
 
+	if (!(info[0] & 1))
+		return 0x2000000;
 	return (end < BIT(30) ? end : BIT(30)) & ~0x1ffffful;
 }
 
