@@ -184,6 +184,8 @@ static inline void bitmap_set(unsigned long *p, u64 first, u64 n) { while (n--) 
 #define fls64(x)	((x) ? 64 - __builtin_clzll(x) : 0)
 #define ilog2(x)	(fls64(x) - 1)
 #define is_power_of_2(x) ((x) && !((x) & ((x) - 1)))
+#define rounddown_pow_of_two(x) (1ul << ilog2(x))
+#define roundup_pow_of_two(x) ((x) <= 1 ? 1ul : 1ul << fls64((u64)(x) - 1))
 static inline u32 hash_64(u64 v, unsigned int bits) { return (v * 0x61c8864680b583ebull) >> (64 - bits); }
 #define hash_long hash_64
 
