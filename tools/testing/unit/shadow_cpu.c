@@ -151,6 +151,8 @@ void m_start(unsigned int nr_cpus, const struct m_rules *rules)
 		err = tdm_mmu_module_init();
 		assert(!err);
 	}
+	if (rules->slots_first)
+		m_lay_out_slots();
 	m.nr_cpus = nr_cpus;
 	for (i = 0; i < nr_cpus; i++)
 		start_vcpu(i);

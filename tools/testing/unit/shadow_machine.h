@@ -97,6 +97,7 @@ struct m_rules {
 	bool host_acts;		/* the host swaps, migrates, collapses, ... */
 	bool few_pages;		/* the caller's bound on table pages is small */
 	bool no_slots;		/* memslots stay as they are */
+	bool slots_first;	/* and there are some before the first vCPU */
 	u8 modes;		/* BIT(enum m_mode) allowed */
 };
 

@@ -38,7 +38,7 @@ static const struct setting {
 	{ "PAE", 1, 0, { .modes = BIT(M_PAE), .no_slots = true } },
 	{ "4-level", 1, 0, { .modes = BIT(M_64), .no_slots = true } },
 	{ "all modes, a busy host", 1, 0, { .modes = 15, .host_acts = true } },
-	{ "three vCPUs", 3, 0, { .modes = 15, .no_slots = true } },
+	{ "three vCPUs", 3, 0, { .modes = 15, .no_slots = true, .slots_first = true } },
 	{ "three vCPUs, a busy host", 3, 0, { .modes = 15, .host_acts = true } },
 	{ "three vCPUs, TLBs kept across exits", 3, 0,
 	  { .modes = 15, .keep_tlb = true, .host_acts = true } },
