@@ -14,7 +14,7 @@
 unsigned int tdm_prefetch = 8;
 module_param_named(shadow_prefetch, tdm_prefetch, uint, 0644);
 MODULE_PARM_DESC(shadow_prefetch,
-		 "guest table entries to look at on either side of a hidden fault (0: none, default 8)");
+		 "used entries of a guest table to fill in on either side of a hidden fault (0: none, default 8)");
 
 static unsigned int direct_around = 32;
 module_param_named(shadow_direct_around, direct_around, uint, 0644);
@@ -436,35 +436,38 @@ static void fill_direct(struct tdm_sfill *f, struct tdm_memslot *slot)
 	tdm_vm_stat_add(f->vm, shadow_prefetched, n);
 }
 
-/* Entries of the same guest table that the guest has used before. */
-static void fill_table(struct tdm_sfill *f)
+/* An entry beside one that was filled in: if the guest has used it before. */
+static bool fill_beside(struct tdm_sfill *f, unsigned int i)
 {
-	unsigned int max = READ_ONCE(tdm_prefetch), n = 0;
-	unsigned int i = f->i > max ? f->i - max : 0;
-	unsigned int to = min(f->i + max, TDM_PT_ENTRIES - 1);
 	struct tdm_sfill g = {
-		.vm = f->vm, .sp = f->sp, .level = TDM_LEVEL_4K,
+		.vm = f->vm, .sp = f->sp, .i = i, .level = TDM_LEVEL_4K,
 	};
 	struct tdm_memslot *slot;
 
-	for (; i <= to; i++) {
-		u64 gpte;
+	if (f->sp->spt[i])
+		return false;
+	g.gpte = tdm_gpte_read(f->sp, i);
+	if ((g.gpte & (TDM_GPT_P | TDM_GPT_A)) != (TDM_GPT_P | TDM_GPT_A) ||
+	    tdm_gpte_bad(f->sp, g.gpte) || !tdm_rmap_room(f->vm, 1))
+		return false;
+	g.gfn = tdm_gpte_gfn(f->sp, g.gpte, i);
+	slot = tdm_memslot_find_locked(f->vm, g.gfn);
+	return slot && !tdm_spte_fill(&g, slot);
+}
 
-		if (test_bit(i, f->sp->filled))
-			continue;
-		gpte = tdm_gpte_read(f->sp, i);
-		if (!(gpte & TDM_GPT_P) || !(gpte & TDM_GPT_A) || tdm_gpte_bad(f->sp, gpte))
-			continue;
-		if (!tdm_rmap_room(f->vm, 1))
+/* Neighbours in the guest's table, outward until one is of no use. */
+static void fill_table(struct tdm_sfill *f)
+{
+	unsigned int max = READ_ONCE(tdm_prefetch), n = 0, d;
+
+	for (d = 1; d <= max && f->i + d < TDM_PT_ENTRIES; d++, n++)
+		if (!fill_beside(f, f->i + d))
 			break;
-		g.i = i;
-		g.gpte = gpte;
-		g.gfn = tdm_gpte_gfn(f->sp, gpte, i);
-		slot = tdm_memslot_find_locked(f->vm, g.gfn);
-		if (slot && !tdm_spte_fill(&g, slot))
-			n++;
-	}
-	tdm_vm_stat_add(f->vm, shadow_prefetched, n);
+	for (d = 1; d <= max && d <= f->i; d++, n++)
+		if (!fill_beside(f, f->i - d))
+			break;
+	if (n)
+		tdm_vm_stat_add(f->vm, shadow_prefetched, n);
 }
 
 /**

@@ -162,9 +162,10 @@ static inline void *tdm_gpte_at(const struct tdm_spage *sp, unsigned int i)
 /* What the guest's table says now; sp->guest is set. */
 static inline u64 tdm_gpte_read(const struct tdm_spage *sp, unsigned int i)
 {
-	void *at = tdm_gpte_at(sp, i);
-
-	return likely(sp->eshift == 3) ? READ_ONCE(*(u64 *)at) : READ_ONCE(*(u32 *)at);
+	/* Only 32-bit tables come in parts. */
+	if (likely(sp->eshift == 3))
+		return READ_ONCE(((u64 *)sp->guest)[i]);
+	return READ_ONCE(*(u32 *)tdm_gpte_at(sp, i));
 }
 
 /* The shadow page an entry is in. */
@@ -231,7 +232,7 @@ static inline u64 tdm_spte_pfn(u64 val)
 
 static inline struct tdm_spage *tdm_spte_child(u64 val)
 {
-	return tdm_spage_of(__va(val & TDM_SPT_ADDR));
+	return (struct tdm_spage *)page_private(pfn_to_page(tdm_spte_pfn(val)));
 }
 
 /* ---- per memslot ---- */
