@@ -348,6 +348,7 @@ struct tdm_emul_ctxt {
 	u64 next_rip;			/* where execution goes on */
 	u8 mode;			/* enum tdm_cpu_mode */
 	u8 fast;			/* enum emul_fast, of op */
+	u16 line_no;			/* with fast: the line of the cache */
 	u8 cpl;
 	bool keep_rf;			/* the instruction loaded RF itself */
 	bool no_trap;			/* TF trap is not due after this one */

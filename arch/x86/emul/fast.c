@@ -47,26 +47,38 @@ static inline bool plain_address(struct tdm_emul_ctxt *c, const struct tdm_opera
 	return op->size <= emul_to_page_end(c->mem_lin);
 }
 
+/* An instruction that met a device will again: the detour is not worth it. */
+static noinline bool met(struct tdm_emul_ctxt *c, int rc)
+{
+	if (rc == TDM_EMUL_MMIO)
+		c->lines[c->line_no].fast = EMUL_FAST_NONE;
+	return false;
+}
+
 static inline bool store(struct tdm_emul_ctxt *c, u64 val)
 {
 	const struct tdm_operand *op = emul_opnd(c, 0);
+	int rc;
 
 	if (!plain_address(c, op, TDM_ACC_WRITE))
 		return false;
 	c->mem_new = val;
-	return !c->ops->write(c, c->mem_lin, &c->mem_new, op->size,
-			      emul_acc(c, TDM_ACC_WRITE));
+	rc = c->ops->write(c, c->mem_lin, &c->mem_new, op->size,
+			   emul_acc(c, TDM_ACC_WRITE));
+	return likely(!rc) ? true : met(c, rc);
 }
 
 static inline bool load(struct tdm_emul_ctxt *c)
 {
 	const struct tdm_operand *dst = emul_opnd(c, 0), *op = emul_opnd(c, 1);
+	int rc;
 
 	if (!plain_address(c, op, TDM_ACC_READ))
 		return false;
 	c->mem_new = 0;
-	if (c->ops->read(c, c->mem_lin, &c->mem_new, op->size, emul_acc(c, TDM_ACC_READ)))
-		return false;
+	rc = c->ops->read(c, c->mem_lin, &c->mem_new, op->size, emul_acc(c, TDM_ACC_READ));
+	if (unlikely(rc))
+		return met(c, rc);
 	emul_set_gpr(c, dst->reg, dst->size, c->mem_new);
 	return true;
 }

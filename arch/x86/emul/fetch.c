@@ -174,6 +174,7 @@ int emul_fetch(struct tdm_emul_ctxt *c)
 		c->insn = &line->insn;
 		c->op = line->op;
 		c->fast = line->fast;
+		c->line_no = line - c->lines;
 		return TDM_EMUL_DONE;
 	}
 	return fetch_decode(c, line);
