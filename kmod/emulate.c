@@ -501,6 +501,10 @@ static int emulation_failed(struct tdm_emul *e, const struct tdm_exit *exit)
 	struct kvm_run *run = vcpu->run;
 	u8 len = min_t(u8, e->c.insn->len, sizeof(run->emulation_failure.insn_bytes));
 
+	/* Only a trace made it ours: the processor can run it without. */
+	if (exit->kind == TDM_EXIT_PAGE_FAULT &&
+	    tdm_mmu_unshadow(vcpu, exit->pf.gva, exit->pf.error))
+		return 1;
 	tdm_stat(vcpu, emul_fail);
 	pr_info_ratelimited("tandem: VM %s vCPU %u: cannot emulate %*ph at RIP 0x%llx, %s mode, gpa 0x%llx, exit 0x%x\n",
 			    vcpu->vm->name, vcpu->id, len, e->c.insn->bytes,

@@ -106,6 +106,7 @@ void tdm_mmu_vcpu_destroy(struct tdm_vcpu *vcpu);
 /* A #PF the engine caught. Fast: interrupts off, never sleeps, -EAGAIN: call the other. */
 int tdm_shadow_fault_fast(struct tdm_vcpu *vcpu, u64 gva, u32 error, struct tdm_page_fault *pf);
 int tdm_shadow_fault(struct tdm_vcpu *vcpu, u64 gva, u32 error, struct tdm_page_fault *pf);
+bool tdm_mmu_unshadow(struct tdm_vcpu *vcpu, u64 gva, u32 error);
 
 /*
  * The processor's own TLB: an engine whose entries do not flush it must drop all

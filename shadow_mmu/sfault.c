@@ -705,3 +705,56 @@ int tdm_shadow_fault(struct tdm_vcpu *vcpu, u64 gva, u32 error, struct tdm_page_
 	count(vcpu, r);
 	return r;
 }
+
+/* So few exits between two tries of one instruction are no progress. */
+#define RETRY_EXITS	8u
+#define RETRY_MAX	16u
+
+/* Is the same instruction asked for again and again? */
+static bool goes_round(struct tdm_vcpu *vcpu)
+{
+	struct tdm_vcpu_mmu *m = &vcpu->mmu;
+	u64 exits = vcpu->stat[TDM_STAT_exits];
+
+	if (m->retry_rip != vcpu->regs.rip || exits - m->retry_exits > RETRY_EXITS)
+		m->retries = 0;
+	m->retry_rip = vcpu->regs.rip;
+	m->retry_exits = exits;
+	return ++m->retries > RETRY_MAX;
+}
+
+/**
+ * tdm_mmu_unshadow() - let the guest write to a page of tables by itself
+ * @vcpu: loaded vCPU; a fault there gave TDM_MMU_EMULATE, and the emulator does
+ *	not know the instruction; may sleep
+ * @gva: of the fault
+ * @error: ditto
+ *
+ * The shadows of the tables in that page are thrown away, so that nothing holds
+ * the write back; they are made again when the tables are used. An instruction
+ * that uses the table it writes to could go round for ever: it is given up.
+ *
+ * Return: true: run the instruction again; false: nothing to be done here.
+ */
+bool tdm_mmu_unshadow(struct tdm_vcpu *vcpu, u64 gva, u32 error)
+{
+	struct tdm_vm *vm = vcpu->vm;
+	struct tdm_page_fault pf;
+	struct hlist_node *tmp;
+	struct tdm_spage *sp;
+	bool any = false;
+	u64 gpa;
+
+	if (goes_round(vcpu) ||
+	    tdm_gva_to_gpa(vcpu, gva, walk_access(vcpu, error), &gpa, &pf))
+		return false;
+	spin_lock(&vm->mmu.lock);
+	tdm_for_each_spage(vm, gpa >> PAGE_SHIFT, sp, tmp) {
+		tdm_spage_zap(vm, sp);
+		any = true;
+	}
+	spin_unlock(&vm->mmu.lock);
+	if (any)
+		tdm_vm_stat(vm, shadow_unshadowed);
+	return any;
+}

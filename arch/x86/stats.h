@@ -81,6 +81,7 @@
 	X(shadow_zapped,	"shadow page tables thrown away")	\
 	X(shadow_recycled,	"of these, to stay within the bound or for the host's memory") \
 	X(shadow_flooded,	"of these, because the guest wrote data there") \
+	X(shadow_unshadowed,	"guest page tables whose shadow went for a write the emulator does not know") \
 	X(shadow_filled,	"shadow entries made by hidden faults")	\
 	X(shadow_prefetched,	"shadow entries made beside a hidden fault") \
 	X(shadow_eager,		"shadow entries made by a traced not-present-to-present write") \

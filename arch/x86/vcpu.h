@@ -120,6 +120,9 @@ struct tdm_vcpu_mmu {
 	u32 mode;			/* (m) mode bits of a shadow page's role */
 	struct tdm_spage *root[4];	/* (m) referenced */
 	u64 *pae;			/* (c) hardware PDPTEs, below 4 GiB, 32-byte aligned */
+	u64 retry_rip;			/* (v) see tdm_mmu_unshadow() */
+	u64 retry_exits;		/* (v) ditto */
+	u32 retries;			/* (v) ditto */
 	u64 pcid_cr3[TDM_NR_PCID_SLOTS];/* (v) CR3s loaded lately and not flushed since, most recent first; 0 = free */
 };
 

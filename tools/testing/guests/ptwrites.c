@@ -160,30 +160,43 @@ static void vectors(void)
  * FXSAVE over the table: XMM0 lands 160 bytes into it, on entries 20 and 21.
  * FXSAVE's other fields make whatever they make of the rest.
  */
-static void fxsave(void)
+static void fxsave_over(const char *name, u64 *table, u64 at, u64 old, u64 new, u64 step)
 {
 	struct snip s = SNIP("movq %rax, %xmm0; movlhps %xmm0, %xmm0",
 			     "fxsave (%rbx)", "");
-	u64 cr4 = read_cr4(), saved[64];
+	u64 cr4 = read_cr4(), saved[64], va = c.va + 20 * step, got[2];
 	struct exec x;
 
-	memcpy(saved, c.table[1], sizeof(saved));
-	c.table[1][20] = frame_pa(OLD) | RW;
-	invlpg_addr(c.va + 20 * PAGE_SIZE);
-	probe_cell(c.va + 20 * PAGE_SIZE);
+	memcpy(saved, table, sizeof(saved));
+	table[20] = old;
+	invlpg_addr(va);
+	probe_cell(va);
 	write_cr4(cr4 | CR4_OSFXSR);
 	exec_init(&x, &s);
-	x.rbx = table_va;
-	x.rax = frame_pa(NEW) | RW;
+	x.rbx = at;
+	x.rax = new;
 	exec64(&x);
 	write_cr4(cr4);
-	invlpg_addr(c.va + 20 * PAGE_SIZE);
-	check(probe_cell(c.va + 20 * PAGE_SIZE) == data_value(NEW) &&
-	      probe_cell(c.va + 21 * PAGE_SIZE) == data_value(NEW), "fxsave",
-	      "%lx %lx", probe_cell(c.va + 20 * PAGE_SIZE),
-	      probe_cell(c.va + 21 * PAGE_SIZE));
-	memcpy(c.table[1], saved, sizeof(saved));
 	write_cr3(read_cr3());
+	got[0] = probe_cell(va);
+	got[1] = probe_cell(va + step);
+	check(x.vec == VEC_DONE && got[0] == data_value(NEW) && got[1] == got[0],
+	      name, "vec %lx %lx %lx", x.vec, got[0], got[1]);
+	memcpy(table, saved, sizeof(saved));
+	write_cr3(read_cr3());
+}
+
+/* A leaf table, and a directory, whose writes a VMM may not let through. */
+static void fxsave(void)
+{
+	u64 *old = (u64 *)frame_pa(frame_alloc());
+	u64 *new = (u64 *)frame_pa(frame_alloc());
+
+	old[0] = frame_pa(OLD) | RW;
+	new[0] = frame_pa(NEW) | RW;
+	fxsave_over("fxsave", c.table[1], table_va, old[0], new[0], PAGE_SIZE);
+	fxsave_over("fxsave.directory", c.table[2], (u64)c.table[2],
+		    (u64)old | RW, (u64)new | RW, 0x200000);
 }
 
 /* A store that begins in a page of data and ends in the table, and back. */
