@@ -8,6 +8,7 @@
  */
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
+#include <linux/uaccess.h>
 
 #include "shadow_mmu/shadow.h"
 
@@ -110,6 +111,8 @@ int tdm_spage_map_guest(struct tdm_vm *vm, struct tdm_memslot *slot, struct tdm_
 	unsigned long hva = tdm_slot_hva(slot, sp->gfn);
 	struct tdm_host_map host;
 	unsigned long flags;
+	void *guest;
+	u64 probe;
 
 	if (tdm_mmu_invalidating(&vm->mmu, hva, hva + PAGE_SIZE))
 		return -EAGAIN;
@@ -124,7 +127,11 @@ int tdm_spage_map_guest(struct tdm_vm *vm, struct tdm_memslot *slot, struct tdm_
 	case TDM_HOST_MAP:
 		break;
 	}
-	sp->guest = __va(tdm_host_pfn(host.pte) << PAGE_SHIFT);
+	guest = __va(tdm_host_pfn(host.pte) << PAGE_SHIFT);
+	/* memfd_secret(2) has pages that the kernel does not map. */
+	if (copy_from_kernel_nofault(&probe, guest, sizeof(probe)))
+		return -EFAULT;
+	sp->guest = guest;
 	sp->guest_w = tdm_host_maps(host.pte) && tdm_host_writable(host.pte) &&
 		      !(slot->flags & KVM_MEM_READONLY);
 	return 0;

@@ -6,6 +6,7 @@
  * These are the promises behind KVM_CAP_SYNC_MMU (MMU notifiers).
  */
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "fixture.h"
@@ -58,6 +59,29 @@ TEST_F(bare, dontneed)
 	EXPECT_GE(1, tvcpu_io_data(&self->v));
 	RUN_OK(&self->v);
 	EXPECT_EQ(tvcpu_io_data(&self->v), *data(&self->vm));
+}
+
+CODE64(say64, "1: out %al, $0x10; jmp 1b");
+
+/* Page tables in memory that the host's kernel itself cannot reach. */
+TEST_F(bare, secret_tables)
+{
+	int fd = syscall(447 /* memfd_secret */, 0), r;
+
+	if (fd < 0)
+		SKIP(return, "no memfd_secret(2): boot with secretmem.enable=1");
+	ASSERT_EQ(0, ftruncate(fd, 4 * PAGE));
+	ASSERT_NE(MAP_FAILED,
+		  mmap(self->vm.mem + TVM_PML4, 4 * PAGE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_FIXED, fd, 0));
+	ASSERT_EQ(0, tvcpu_long(&self->vm, &self->v, say64, CODE_LEN(say64)));
+	r = tvcpu_run(&self->v);
+	if (r) {
+		EXPECT_EQ(EFAULT, errno);
+	} else {
+		EXPECT_TRUE(tvcpu_is_io(&self->v, KVM_EXIT_IO_OUT, 1, 0x10));
+	}
+	close(fd);
 }
 
 TEST_F(bare, mapped_over)

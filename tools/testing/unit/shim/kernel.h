@@ -461,6 +461,7 @@ bool shim_access_begin(void **at, unsigned long n);
 #define copy_to_user(to, from, n) shim_copy_user((void *)(to), from, n, true)
 #define copy_from_user(to, from, n) shim_copy_user(to, (const void *)(from), n, false)
 #define __copy_to_user_inatomic copy_to_user
+#define copy_from_kernel_nofault(to, from, n) (memcpy(to, from, n), 0)
 #define __copy_from_user_inatomic copy_from_user
 #define pagefault_disable() ((void)shim_no_faults++)
 #define pagefault_enable() ((void)shim_no_faults--)
