@@ -12,7 +12,7 @@ DEV_OBJS := $(addprefix $(DEV_OUT)/,$(notdir $(DEV_SRCS:.c=.o))) $(DEV_OUT)/dev_
 DEV_CFLAGS := -O1 -g -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -Wno-override-init -Wno-unused-variable -Wno-unused-value -D__KERNEL__ \
 	-include dev_shim/dev_kernel.h \
-	-Idev_shim -Ishim -I$(DEV_TOP) -fsanitize=address,undefined \
+	-Idev_shim -I$(DEV_TOP) -Ishim -fsanitize=address,undefined \
 	-fno-sanitize-recover=all -fno-omit-frame-pointer
 DEV_DEPS := $(wildcard $(DEV_TOP)/kmod/*.h $(DEV_TOP)/kmod/devices/*.h \
 	$(DEV_TOP)/arch/x86/*.h *.h dev_shim/*.h dev_shim/*/*.h shim/*.h)

@@ -14,34 +14,22 @@
 #include "../shim/kernel.h"
 
 #define __releases(x)
-#define noinline
 #undef __always_inline
 #define __always_inline inline
 #define __printf(a, b)	__attribute__((format(printf, a, b)))
 #define GENMASK(h, l)	((~0ul >> (63 - (h))) & (~0ul << (l)))
 #undef static_assert
 #define static_assert(e, ...) _Static_assert(e, #e)
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define struct_size(p, m, n) (sizeof(*(p)) + sizeof((p)->m[0]) * (n))
-#define DIV_ROUND_UP(a, b) (((a) + (b) - 1) / (b))
 #define NSEC_PER_SEC	1000000000ul
 #define NSEC_PER_MSEC	1000000ul
 #define NSEC_PER_USEC	1000ul
 #define smp_mb()	do { } while (0)
 #define smp_rmb()	do { } while (0)
 #define __fls(x)	(63 - __builtin_clzl(x))
-#define for_each_set_bit(b, p, n) \
-	for ((b) = 0; (int)(b) < (int)(n); (b)++) if (!(*(p) >> (b) & 1)) { } else
 #define atomic_inc(a)	((void)(a)->v++)
 #define atomic_dec(a)	((void)(a)->v--)
 #define atomic_set(a, n) ((void)((a)->v = (n)))
-static inline bool test_and_set_bit(u64 n, unsigned long *p)
-{
-	bool was = test_bit(n, p);
-
-	set_bit(n, p);
-	return was;
-}
 
 /* ---- locks and RCU ---- */
 #define raw_spin_lock_init(l)	spin_lock_init(l)
@@ -67,6 +55,9 @@ extern int dev_rcu_readers;
 
 /* ---- memory ---- */
 #define kmalloc kzalloc
+/* Not from the arena: the sanitizer is to see accesses beside a page. */
+#undef get_zeroed_page
+#undef free_page
 static inline unsigned long get_zeroed_page(int gfp)
 {
 	(void)gfp;
