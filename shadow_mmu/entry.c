@@ -113,20 +113,15 @@ int tdm_spage_map_guest(struct tdm_vm *vm, struct tdm_memslot *slot, struct tdm_
 	unsigned long flags;
 	void *guest;
 	u64 probe;
+	int r;
 
 	if (tdm_mmu_invalidating(&vm->mmu, hva, hva + PAGE_SIZE))
 		return -EAGAIN;
 	local_irq_save(flags);
-	tdm_host_lookup(vm->mm, hva, &host);
+	r = tdm_host_find(vm->mm, hva, false, true, &host);
 	local_irq_restore(flags);
-	switch (tdm_host_judge(host.pte, false)) {
-	case TDM_HOST_FAULT:
-		return -ENXIO;
-	case TDM_HOST_REFUSE:
-		return -EFAULT;
-	case TDM_HOST_MAP:
-		break;
-	}
+	if (r)
+		return r;
 	guest = __va(tdm_host_pfn(host.pte) << PAGE_SHIFT);
 	/* memfd_secret(2) has pages that the kernel does not map. */
 	if (copy_from_kernel_nofault(&probe, guest, sizeof(probe)))
@@ -221,30 +216,12 @@ static u64 leaf_value(const struct tdm_sfill *f, const struct tdm_memslot *slot,
 	return val;
 }
 
-static unsigned long *leaf_head(const struct tdm_memslot *slot, u64 gfn, int level)
-{
-	return level == TDM_LEVEL_4K ? &tdm_gfn_info(slot, gfn)->rmap :
-				       &tdm_block_info(slot, gfn)->rmap;
-}
-
-/* Too many mappings of one page would make each removal slow: start again. */
-static void bound_chain(struct tdm_vm *vm, unsigned long *head)
-{
-	u64 *spte;
-
-	if (likely(tdm_rmap_count(*head) < TDM_RMAP_MAX))
-		return;
-	tdm_vm_stat(vm, rmap_overflows);
-	while ((spte = tdm_rmap_first(*head)))
-		tdm_spage_drop_entry(vm, spte);
-}
-
 static void install_new(const struct tdm_sfill *f, const struct tdm_memslot *slot,
 			u64 gfn, u64 *spte, u64 val)
 {
-	unsigned long *head = leaf_head(slot, gfn, f->level);
+	unsigned long *head = tdm_leaf_head(slot, gfn, f->level);
 
-	bound_chain(f->vm, head);
+	tdm_spage_bound_chain(f->vm, head);
 	tdm_rmap_add(f->vm, head, spte);
 	if (f->level == TDM_LEVEL_4K)
 		tdm_block_info(slot, gfn)->mapped++;
@@ -263,28 +240,21 @@ static void install_over(struct tdm_vm *vm, u64 *spte, u64 old, u64 val)
 		tdm_mmu_lost(vm);
 }
 
-static bool same_page(u64 old, u64 val)
-{
-	return !((old ^ val) & (TDM_SPT_ADDR | TDM_SPT_LARGE));
-}
-
 static void install(struct tdm_sfill *f, struct tdm_memslot *slot,
 		    const struct leaf *leaf)
 {
 	u64 *spte = &f->sp->spt[f->i], old = *spte, val;
-	unsigned int i = f->i;
 
 	if (old && (!tdm_spte_leaf(old, f->level) || tdm_spte_pfn(old) != leaf->pfn ||
-		    (!tdm_spage_direct(f->sp) &&
-		     tdm_gpte_gfn(f->sp, f->sp->gpte[i], i) != f->gfn))) {
+		    tdm_spte_gfn(f->sp, f->i) != f->gfn)) {
 		tdm_spage_drop_entry(f->vm, spte);
 		old = 0;
 	}
 	val = leaf_value(f, slot, f->gfn, f->gpte, leaf, old);
 	if ((val & TDM_SPT_W) && tdm_slot_logs(slot))
 		tdm_mark_dirty(slot, f->gfn);
-	f->sp->gpte[i] = f->gpte;
-	if (old && same_page(old, val))
+	f->sp->gpte[f->i] = f->gpte;
+	if (old)
 		install_over(f->vm, spte, old, val);
 	else
 		install_new(f, slot, f->gfn, spte, val);
@@ -301,9 +271,8 @@ static bool fill_again(struct tdm_sfill *f, struct tdm_memslot *slot)
 		.pfn = tdm_spte_pfn(old), .host_w = old & TDM_SPT_HOST_W,
 	};
 
-	if (!old || !tdm_spte_leaf(old, f->level) || (f->write && !leaf.host_w))
-		return false;
-	if (!tdm_spage_direct(f->sp) && tdm_gpte_gfn(f->sp, f->sp->gpte[f->i], f->i) != f->gfn)
+	if (!old || !tdm_spte_leaf(old, f->level) || (f->write && !leaf.host_w) ||
+	    tdm_spte_gfn(f->sp, f->i) != f->gfn)
 		return false;
 	install(f, slot, &leaf);
 	return true;
@@ -314,24 +283,14 @@ static int fill_irqoff(struct tdm_sfill *f, struct tdm_memslot *slot,
 		       struct tdm_host_map *host)
 {
 	struct leaf leaf;
+	int r = tdm_host_find(f->vm->mm, f->hva, f->write, f->slow, host);
 
-	tdm_host_lookup(f->vm->mm, f->hva, host);
-	if (!f->slow && host->pte && !tdm_host_maps(host->pte))
-		return -EAGAIN;
-	switch (tdm_host_judge(host->pte, f->write)) {
-	case TDM_HOST_FAULT:
-		return -ENXIO;
-	case TDM_HOST_REFUSE:
-		return -EFAULT;
-	case TDM_HOST_MAP:
-		break;
-	}
+	if (r)
+		return r;
 	if (f->level > host->level)
 		return -EAGAIN;
 	leaf.pfn = tdm_host_pfn(host->pte);
-	/* Under a key the rights can change without notice: as asked, no more. */
-	leaf.host_w = tdm_host_writable(host->pte) &&
-		      (tdm_host_maps(host->pte) || f->write);
+	leaf.host_w = tdm_host_grants_write(host->pte, f->write);
 	install(f, slot, &leaf);
 	return 0;
 }

@@ -144,20 +144,11 @@ static int map_host(struct fault *f, struct tdm_memslot *slot, struct tdm_leaf *
 	struct tdm_host_map host;
 	bool host_w, writable;
 	u64 *entry, pfn;
-	int level;
+	int level, r;
 
-	tdm_host_lookup(f->vm->mm, f->hva, &host);
-	if (!f->slow && host.pte && !tdm_host_maps(host.pte))
-		return -EAGAIN;
-	switch (tdm_host_judge(host.pte, f->write)) {
-	case TDM_HOST_FAULT:
-		return -ENXIO;
-	case TDM_HOST_REFUSE:
-		return -EFAULT;
-	case TDM_HOST_MAP:
-		break;
-	}
-
+	r = tdm_host_find(f->vm->mm, f->hva, f->write, f->slow, &host);
+	if (r)
+		return r;
 	level = pick_level(f, slot, &host, leaf);
 	if (level < leaf->level && tdm_ept_present(leaf->val)) {
 		/* A large leaf that cannot stay large: from now on it is small ones. */
@@ -171,8 +162,7 @@ static int map_host(struct fault *f, struct tdm_memslot *slot, struct tdm_leaf *
 		return -ENOMEM;
 
 	pfn = tdm_level_base(tdm_host_pfn(host.pte), level);
-	/* Under a key the rights can change without notice: as asked, no more. */
-	host_w = tdm_host_writable(host.pte) && (tdm_host_maps(host.pte) || f->write);
+	host_w = tdm_host_grants_write(host.pte, f->write);
 	writable = host_w && !(slot->flags & KVM_MEM_READONLY) &&
 		   (f->write || !tdm_slot_logs(slot));
 	if (writable && tdm_slot_logs(slot))

@@ -181,6 +181,37 @@ static inline enum tdm_host_verdict tdm_host_judge(u64 pte, bool write)
 	return !write || tdm_host_writable(pte) ? TDM_HOST_MAP : TDM_HOST_FAULT;
 }
 
+/*
+ * May the guest's mapping be writable? Under a protection key the rights can
+ * change without notice: as the access asked, no more.
+ */
+static inline bool tdm_host_grants_write(u64 pte, bool write)
+{
+	return tdm_host_writable(pte) && (tdm_host_maps(pte) || write);
+}
+
+/*
+ * Look the page up and judge it; interrupts are off. Only a @patient caller, who
+ * has the host's protection-key rights, is told of odd pages. 0; -EAGAIN: an odd
+ * page; -ENXIO: the host must bring it in; -EFAULT: never.
+ */
+static inline int tdm_host_find(struct mm_struct *mm, unsigned long hva, bool write,
+				bool patient, struct tdm_host_map *map)
+{
+	tdm_host_lookup(mm, hva, map);
+	if (!patient && map->pte && !tdm_host_maps(map->pte))
+		return -EAGAIN;
+	switch (tdm_host_judge(map->pte, write)) {
+	case TDM_HOST_FAULT:
+		return -ENXIO;
+	case TDM_HOST_REFUSE:
+		return -EFAULT;
+	case TDM_HOST_MAP:
+		break;
+	}
+	return 0;
+}
+
 static inline u64 tdm_host_pfn(u64 pte)
 {
 	return (pte & PTE_PFN_MASK) >> PAGE_SHIFT;

@@ -9,14 +9,6 @@
  */
 #include "shadow_mmu/shadow.h"
 
-static void zap_chain(struct tdm_vm *vm, const unsigned long *head)
-{
-	u64 *spte;
-
-	while ((spte = tdm_rmap_first(*head)))
-		tdm_spage_drop_entry(vm, spte);
-}
-
 static void zap_tables(struct tdm_vm *vm, u64 gfn)
 {
 	struct hlist_node *tmp;
@@ -55,11 +47,11 @@ static void zap_block(struct walk *w, struct tdm_block_info *block, u64 start, u
 {
 	u64 gfn;
 
-	zap_chain(w->vm, &block->rmap);
+	tdm_spage_drop_chain(w->vm, &block->rmap);
 	for (gfn = start; gfn < end; gfn++) {
 		struct tdm_gfn_info *info = tdm_gfn_info(w->slot, gfn);
 
-		zap_chain(w->vm, &info->rmap);
+		tdm_spage_drop_chain(w->vm, &info->rmap);
 		if (info->tables)
 			zap_tables(w->vm, gfn);
 	}

@@ -125,8 +125,7 @@ static void check_rights(struct saudit *a, const struct tdm_spage *sp, unsigned 
 static void check_leaf(struct saudit *a, struct tdm_spage *sp, unsigned int i, u64 val)
 {
 	int level = tdm_spage_level(sp);
-	u64 gfn = tdm_spage_direct(sp) ? sp->gfn + i * tdm_level_pages(level) :
-					 tdm_gpte_gfn(sp, sp->gpte[i], i);
+	u64 gfn = tdm_spte_gfn(sp, i);
 	struct tdm_memslot *slot = tdm_memslot_find(a->vm, gfn);
 
 	if (!slot) {
@@ -134,8 +133,7 @@ static void check_leaf(struct saudit *a, struct tdm_spage *sp, unsigned int i, u
 		return;
 	}
 	a->leaves += level == TDM_LEVEL_4K;
-	if (!in_chain(level == TDM_LEVEL_4K ? tdm_gfn_info(slot, gfn)->rmap :
-		      tdm_block_info(slot, gfn)->rmap, &sp->spt[i]))
+	if (!in_chain(*tdm_leaf_head(slot, gfn, level), &sp->spt[i]))
 		lie(a, "a leaf is not once in the reverse map", sp, i, val);
 	if (val & TDM_SPT_W)
 		check_write(a, sp, i, slot, gfn, val, level);
@@ -146,8 +144,7 @@ static void check_link(struct saudit *a, struct tdm_spage *sp, unsigned int i, u
 {
 	struct tdm_spage *child = tdm_spte_child(val);
 	int level = tdm_spage_level(sp);
-	u64 gfn = tdm_spage_direct(sp) ? sp->gfn + i * tdm_level_pages(level) :
-					 tdm_gpte_gfn(sp, sp->gpte[i], i);
+	u64 gfn = tdm_spte_gfn(sp, i);
 
 	if (child->gfn != gfn || tdm_spage_level(child) != level - 1)
 		lie(a, "points to another table", sp, i, val);

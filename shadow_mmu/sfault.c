@@ -252,7 +252,7 @@ static void child_role(const struct tdm_spage *sp, u64 gpte, unsigned int i,
 	unsigned int quad = 0;
 
 	if (tdm_spage_direct(sp)) {
-		*gfn = sp->gfn + i * tdm_level_pages(level + 1);
+		*gfn = tdm_spte_gfn(sp, i);
 		*role = tdm_role_direct(level, sp->role >> TDM_ROLE_PKEY_SHIFT);
 		return;
 	}
@@ -367,29 +367,36 @@ static int fill(struct sfault *f, struct tdm_spage *sp, unsigned int i, u64 gpte
 	return TDM_MMU_RESUME;
 }
 
+/* 2 MiB in one leaf; -EAGAIN if that cannot be, as in larger steps. */
+static int fill_block(struct sfault *f, struct tdm_spage *sp, unsigned int i,
+		      u64 gpte, u64 gfn, int level)
+{
+	struct tdm_memslot *slot = tdm_memslot_find_locked(f->vm, gfn);
+	u64 val = sp->spt[i];
+
+	if (level != TDM_LEVEL_2M || !slot ||
+	    (val && !tdm_spte_leaf(val, level) && tdm_spte_child(val)->present) ||
+	    tdm_block_level(f->vm, slot, gfn) != level)
+		return -EAGAIN;
+	return fill(f, sp, i, gpte, gfn, level);
+}
+
 /* No table says anything: guest large pages in parts, or paging is off. */
 static int direct_fault(struct sfault *f, struct tdm_spage *sp, int level)
 {
 	const u64 all = TDM_GPT_P | TDM_GPT_W | TDM_GPT_U | TDM_GPT_A | TDM_GPT_D;
 	unsigned int i;
+	u64 gfn;
 	int r;
 
 	for (;; level--) {
-		struct tdm_memslot *slot;
-		u64 gfn, val;
-
 		i = tdm_level_index(f->gva >> PAGE_SHIFT, level);
-		gfn = sp->gfn + i * tdm_level_pages(level);
+		gfn = tdm_spte_gfn(sp, i);
 		if (level == TDM_LEVEL_4K)
 			return fill(f, sp, i, all, gfn, level);
-		slot = tdm_memslot_find_locked(f->vm, gfn);
-		val = sp->spt[i];
-		if (slot && (!val || tdm_spte_leaf(val, level) || !tdm_spte_child(val)->present) &&
-		    tdm_block_level(f->vm, slot, gfn) == level) {
-			r = fill(f, sp, i, all, gfn, level);
-			if (r != -EAGAIN)
-				return r;
-		}
+		r = fill_block(f, sp, i, all, gfn, level);
+		if (r != -EAGAIN)
+			return r;
 		sp = descend(f, sp, i, all, &r);
 		if (!sp)
 			return r;
@@ -400,17 +407,12 @@ static int direct_fault(struct sfault *f, struct tdm_spage *sp, int level)
 static int large_fault(struct sfault *f, struct tdm_spage *sp, unsigned int i,
 		       u64 gpte, int level)
 {
-	u64 gfn = tdm_gpte_gfn(sp, gpte, i), val = sp->spt[i];
-	struct tdm_memslot *slot = tdm_memslot_find_locked(f->vm, gfn);
+	u64 val = sp->spt[i];
 	int r;
 
-	if (level == TDM_LEVEL_2M && slot &&
-	    (!val || tdm_spte_leaf(val, level) || !tdm_spte_child(val)->present) &&
-	    tdm_block_level(f->vm, slot, gfn) == level) {
-		r = fill(f, sp, i, gpte, gfn, level);
-		if (r != -EAGAIN)
-			return r;
-	}
+	r = fill_block(f, sp, i, gpte, tdm_gpte_gfn(sp, gpte, i), level);
+	if (r != -EAGAIN)
+		return r;
 	if (!val || tdm_spte_leaf(val, level))
 		tdm_vm_stat(f->vm, shadow_split_pages);
 	sp = descend(f, sp, i, gpte, &r);

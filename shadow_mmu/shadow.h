@@ -315,7 +315,6 @@ struct tdm_shadow {
 	unsigned int nr_free;		/* (m) */
 	unsigned int nr_live;		/* (m) */
 	unsigned int nr_unsync;		/* (m) */
-	unsigned long max_live;		/* (m) bound on @nr_live when the caller set none */
 	u64 *zero;			/* (c) */
 	struct list_head vms;		/* in the shrinker's list, its lock */
 	struct tdm_vm *vm;		/* (c) */
@@ -346,6 +345,8 @@ struct tdm_spage *tdm_spage_find(struct tdm_vm *vm, u64 gfn, u32 role);
 struct tdm_spage *tdm_spage_create(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gfn, u32 role);
 void tdm_spage_link(struct tdm_vm *vm, u64 *spte, struct tdm_spage *child, u64 val);
 void tdm_spage_drop_entry(struct tdm_vm *vm, u64 *spte);
+bool tdm_spage_drop_chain(struct tdm_vm *vm, const unsigned long *head);
+void tdm_spage_bound_chain(struct tdm_vm *vm, const unsigned long *head);
 void tdm_spage_zap(struct tdm_vm *vm, struct tdm_spage *sp);
 void tdm_spage_zap_all(struct tdm_vm *vm);
 void tdm_spage_hold(struct tdm_vm *vm, struct tdm_spage *sp);
@@ -377,7 +378,7 @@ int tdm_slot_shadow_alloc(struct tdm_vm *vm, struct tdm_memslot *slot);
 void tdm_slot_shadow_free(struct tdm_vm *vm, struct tdm_memslot *slot);
 void tdm_table_track(struct tdm_vm *vm, struct tdm_memslot *slot, struct tdm_spage *sp);
 void tdm_table_untrack(struct tdm_vm *vm, struct tdm_spage *sp);
-bool tdm_write_protect(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gfn);
+void tdm_write_protect(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gfn);
 
 /* ---- entry.c ---- */
 int tdm_spage_map_guest(struct tdm_vm *vm, struct tdm_memslot *slot, struct tdm_spage *sp);
@@ -396,6 +397,21 @@ static inline u64 tdm_gpte_gfn(const struct tdm_spage *sp, u64 gpte, unsigned in
 	if (likely(sp->eshift == 3 && !tdm_gpte_large(sp, gpte)))
 		return (gpte & TDM_SPT_ADDR) >> PAGE_SHIFT;
 	return tdm_gpte_gfn_odd(sp, gpte, i);
+}
+
+/* What a present entry points to: gpte[] tells, but direct pages map gfns in a row. */
+static inline u64 tdm_spte_gfn(const struct tdm_spage *sp, unsigned int i)
+{
+	if (tdm_spage_direct(sp))
+		return sp->gfn + i * tdm_level_pages(sp->level);
+	return tdm_gpte_gfn(sp, sp->gpte[i], i);
+}
+
+/* The reverse map that a leaf of a level is in. */
+static inline unsigned long *tdm_leaf_head(const struct tdm_memslot *slot, u64 gfn, int level)
+{
+	return level == TDM_LEVEL_4K ? &tdm_gfn_info(slot, gfn)->rmap :
+				       &tdm_block_info(slot, gfn)->rmap;
 }
 
 u64 tdm_spte_link_val(const struct tdm_spage *sp, u64 gpte, const struct tdm_spage *child);

@@ -268,19 +268,14 @@ static void entry_gone(struct tdm_vm *vm, struct tdm_spage *sp, u64 *spte)
 static void drop_leaf(struct tdm_vm *vm, struct tdm_spage *sp, u64 *spte, u64 val)
 {
 	int level = tdm_spage_level(sp);
-	unsigned int i = tdm_spte_index(spte);
-	u64 gfn = tdm_spage_direct(sp) ? sp->gfn + i * tdm_level_pages(level) :
-					 tdm_gpte_gfn(sp, sp->gpte[i], i);
+	u64 gfn = tdm_spte_gfn(sp, tdm_spte_index(spte));
 	struct tdm_memslot *slot = tdm_memslot_find_locked(vm, gfn);
 
 	if (WARN_ON_ONCE(!slot))
 		return;
-	if (level == TDM_LEVEL_4K) {
-		tdm_rmap_del(vm, &tdm_gfn_info(slot, gfn)->rmap, spte);
+	tdm_rmap_del(vm, tdm_leaf_head(slot, gfn, level), spte);
+	if (level == TDM_LEVEL_4K)
 		tdm_block_info(slot, gfn)->mapped--;
-	} else {
-		tdm_rmap_del(vm, &tdm_block_info(slot, gfn)->rmap, spte);
-	}
 	tdm_vm_stat(vm, mmu_zapped);
 }
 
@@ -305,16 +300,36 @@ void tdm_spage_drop_entry(struct tdm_vm *vm, u64 *spte)
 	make_orphan(vm->mmu.shadow, child);
 }
 
-/* One table behind very many entries: each removal would search a long chain. */
-static void bound_parents(struct tdm_vm *vm, struct tdm_spage *child)
+/**
+ * tdm_spage_drop_chain() - drop every entry of a reverse map
+ * @vm: the VM; mmu.lock held
+ * @head: of the chain; empty on return
+ *
+ * Return: true if there were any.
+ */
+bool tdm_spage_drop_chain(struct tdm_vm *vm, const unsigned long *head)
 {
+	bool any = *head;
 	u64 *spte;
 
-	if (likely(tdm_rmap_count(child->parents) < TDM_RMAP_MAX))
+	while ((spte = tdm_rmap_first(*head)))
+		tdm_spage_drop_entry(vm, spte);
+	return any;
+}
+
+/**
+ * tdm_spage_bound_chain() - make room in a reverse map that is to grow
+ * @vm: the VM; mmu.lock held
+ * @head: of the chain
+ *
+ * Each removal searches the chain, so one that has become too long goes whole.
+ */
+void tdm_spage_bound_chain(struct tdm_vm *vm, const unsigned long *head)
+{
+	if (likely(tdm_rmap_count(*head) < TDM_RMAP_MAX))
 		return;
 	tdm_vm_stat(vm, rmap_overflows);
-	while ((spte = tdm_rmap_first(child->parents)))
-		tdm_spage_drop_entry(vm, spte);
+	tdm_spage_drop_chain(vm, head);
 }
 
 /**
@@ -328,7 +343,7 @@ void tdm_spage_link(struct tdm_vm *vm, u64 *spte, struct tdm_spage *child, u64 v
 {
 	struct tdm_spage *sp = tdm_spage_of(spte);
 
-	bound_parents(vm, child);
+	tdm_spage_bound_chain(vm, &child->parents);
 	adopt(vm->mmu.shadow, child);
 	tdm_rmap_add(vm, &child->parents, spte);
 	__set_bit(tdm_spte_index(spte), sp->filled);

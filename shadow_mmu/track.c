@@ -85,25 +85,16 @@ static void protect_one(void *ctx, u64 *spte)
  * @slot: of @gfn
  * @gfn: the page
  *
- * Large mappings of it are dropped.
- *
- * Return: true if something was taken away: processors may still write there
- * until the next flush (tdm_mmu_lost() was called).
+ * Large mappings of it are dropped. Processors may still write there until the
+ * next flush; if something was taken away, tdm_mmu_lost() was called.
  */
-bool tdm_write_protect(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gfn)
+void tdm_write_protect(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gfn)
 {
-	struct tdm_block_info *block = tdm_block_info(slot, gfn);
-	bool lost = false;
-	u64 *spte;
+	bool lost = tdm_spage_drop_chain(vm, &tdm_block_info(slot, gfn)->rmap);
 
-	while ((spte = tdm_rmap_first(block->rmap))) {
-		tdm_spage_drop_entry(vm, spte);
-		lost = true;
-	}
 	tdm_rmap_each(tdm_gfn_info(slot, gfn)->rmap, protect_one, &lost);
 	if (lost)
 		tdm_mmu_lost(vm);
-	return lost;
 }
 
 /* ---- guest page tables ---- */
