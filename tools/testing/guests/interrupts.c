@@ -241,6 +241,11 @@ static void timer(void)
 	apic_icr(0, ICR_SELF | VEC_A);
 	sti_hlt();
 	check_eq("hlt.pending_before", irq_count[VEC_A] - a, 2);
+}
+
+static void tsc_deadline(void)
+{
+	u32 a;
 
 	if (!HAS_TSC_DEADLINE) {
 		skip("tsc_deadline", "cpuid.1:ecx.tsc_deadline not offered");
@@ -387,6 +392,7 @@ void guest_main(void)
 	exc_set_hook(SPURIOUS, irq_hook_count);
 	self_ipi();
 	timer();
+	tsc_deadline();
 	nmi();
 	boundaries();
 }
