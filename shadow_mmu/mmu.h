@@ -134,6 +134,24 @@ enum tdm_track { TDM_TRACK_TABLE, TDM_TRACK_CODE, TDM_NR_TRACKS };
 int tdm_track_add(struct tdm_vm *vm, u64 gfn, enum tdm_track client);	/* 0; -ENOENT: no memslot; flushes all vCPUs */
 void tdm_track_del(struct tdm_vm *vm, u64 gfn, enum tdm_track client);
 
+/*
+ * BT engine: its translations depend on the guest's tables as a TLB entry does.
+ *
+ * tdm_mmu_code_page(): fetch access of CPL 0 to @gva as hardware would make it (A
+ * bits set), and from then on vm->mmu.code_gen changes whenever the way to it in
+ * the guest's tables below the root may have changed: a traced write, a difference
+ * found when an unsync table is compared (at a flush, not before), a shadow page on
+ * the way gone. Process context. 0; -EFAULT (*pf); other errnos as tdm_gva_to_gpa().
+ * tdm_mmu_root_entry(): what the guest's PML4 says at an index, under the current
+ * root; A and ignored bits masked out. Any context; false: call in process context
+ * with interrupts on again (the host has to bring the page in).
+ * tdm_mmu_move_monitor(): the guest uses entry mon_index: take @index in all roots
+ * of the vCPU. Process context.
+ */
+int tdm_mmu_code_page(struct tdm_vcpu *vcpu, u64 gva, u64 *gpa, struct tdm_page_fault *pf);
+bool tdm_mmu_root_entry(struct tdm_vcpu *vcpu, unsigned int index, u64 *entry);
+int tdm_mmu_move_monitor(struct tdm_vcpu *vcpu, unsigned int index);
+
 u64 tdm_mmu_eptp(struct tdm_vm *vm);	/* EPTP for the VMCS; features as the CPU has them */
 u64 tdm_mmu_audit(struct tdm_vm *vm);	/* debug walk: every leaf against slots and host mapping; WARN_ONCE on a lie; how many */
 

@@ -88,6 +88,8 @@ enum tdm_exit_kind {
 	TDM_EXIT_PREEMPT_TIMER,
 	TDM_EXIT_SINGLE_STEP,	/* monitor trap flag */
 	TDM_EXIT_EMULATE,	/* the engine cannot run here: emulate one instruction */
+	TDM_EXIT_GUEST_EXC,	/* an exception that is the guest's own, not yet delivered: exc */
+	TDM_EXIT_ENGINE,	/* the engine needs process context: call ops->slow() */
 	TDM_EXIT_ENTRY_FAILED,	/* fail: the processor refused the state */
 	TDM_EXIT_INTERNAL,	/* an exit no table entry explains: fail */
 	TDM_NR_EXITS
@@ -143,6 +145,7 @@ struct tdm_exit {
 			bool has_error;
 			u32 error;
 			u64 payload;	/* #PF: CR2; #DB: DR6 bits */
+			bool has_payload;/* GUEST_EXC only */
 			/* insn_len != 0: raised by INT3, INTO or ICEBP */
 		} exc;
 		struct {
@@ -236,6 +239,11 @@ struct tdm_why {
  *		fills *exit, sets vcpu->valid to what is fresh (at least RIP).
  *		An event whose delivery was cut short by the exit is put in
  *		vcpu->ev.cur with ev.cur_valid. Host NMIs are handled inside.
+ * @leave:	(i) the last enter() before interrupts go on is over: host state
+ *		that enter() left switched, and host events it noted but could
+ *		not take there. NULL: nothing
+ * @slow:	(p) for TDM_EXIT_ENGINE: 1 enter again; 0 *exit was filled with
+ *		another kind, handle that; negative errno. NULL: never
  * @inject:	(i) deliver ev at the next enter
  * @cancel_injection: (l or i) take back what inject() queued, into ev.cur
  * @request_window: (i) exit as soon as the guest can take an IRQ/NMI:
@@ -280,6 +288,8 @@ struct tdm_engine_ops {
 	void (*prepare)(struct tdm_vcpu *vcpu);
 	void (*to_host)(struct tdm_vcpu *vcpu);
 	void (*enter)(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
+	void (*leave)(struct tdm_vcpu *vcpu);
+	int  (*slow)(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
 	void (*inject)(struct tdm_vcpu *vcpu, const struct tdm_event *ev);
 	void (*cancel_injection)(struct tdm_vcpu *vcpu);
 	void (*request_window)(struct tdm_vcpu *vcpu, u32 windows);
@@ -296,5 +306,6 @@ struct tdm_engine_ops {
 };
 
 extern const struct tdm_engine_ops tdm_vmx_ops;
+extern const struct tdm_engine_ops tdm_bt_ops;
 
 #endif /* TDM_ENGINE_H */

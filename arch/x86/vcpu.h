@@ -119,6 +119,8 @@ struct tdm_vcpu_mmu {
 	u32 pending;			/* (v) TDM_FLUSH_* */
 	u32 mode;			/* (m) mode bits of a shadow page's role */
 	struct tdm_spage *root[4];	/* (m) referenced */
+	u64 mon_entry;			/* (c) BT: entry @mon_index of every root of this vCPU, not the guest's; 0 = none */
+	u16 mon_index;			/* (v) BT: 256..511, changed only by tdm_mmu_move_monitor() */
 	u64 *pae;			/* (c) hardware PDPTEs, below 4 GiB, 32-byte aligned */
 	u64 retry_rip;			/* (v) see tdm_mmu_unshadow() */
 	u64 retry_exits;		/* (v) ditto */

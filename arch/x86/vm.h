@@ -73,6 +73,7 @@ struct tdm_mmu {
 	unsigned long inv_end;		/* (m) exclusive */
 	bool gone;			/* (m) the address space has ended: map nothing */
 	unsigned long max_pages;	/* (a) KVM_SET_NR_MMU_PAGES, 0 = no bound */
+	u64 code_gen;			/* (m) bumped when a guest table above tracked code changed: tdm_mmu_code_page() */
 	u64 tlb_gen;			/* (m) bumped by each loss of a mapping or right */
 	u64 tlb_done;			/* (m) all vCPUs have flushed up to here */
 	struct list_head pool;		/* (m) zeroed pages for tables, by page->lru */
