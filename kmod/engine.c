@@ -8,7 +8,9 @@
  * asks with TDM_ENGINE_INFO.
  *
  * The MMU mode is final once the engine is taken: what was asked for, else what
- * the module parameter "mmu" says, else EPT where the engine has it.
+ * the module parameter "mmu" says, else EPT where the engine has it. Likewise the
+ * engine: what was asked for, else what the parameter "engine" says, else the first
+ * that can run.
  */
 #include <linux/kernel.h>
 #include <linux/moduleparam.h>
@@ -23,7 +25,13 @@ static const struct tdm_engine_ops *const engines[] = {
 	&tdm_vmx_ops,
 };
 
-/* ---- the MMU mode ---- */
+/* ---- what VMs get whose maker does not choose ---- */
+
+static const char *const engine_names[] = {
+	[TDM_ENGINE_AUTO]	= "auto",
+	[TDM_ENGINE_VMX]	= "vmx",
+	[TDM_ENGINE_BT]		= "bt",
+};
 
 static const char *const mmu_names[] = {
 	[TDM_MMU_AUTO]		= "auto",
@@ -31,30 +39,45 @@ static const char *const mmu_names[] = {
 	[TDM_MMU_SHADOW]	= "shadow",
 };
 
-static unsigned int default_mmu = TDM_MMU_AUTO;
+/* A module parameter that takes a word. @value: (once) index into @names */
+struct word_param {
+	const char *const *names;
+	unsigned int nr;
+	u32 value;
+};
 
-static int mmu_param_set(const char *val, const struct kernel_param *kp)
+static struct word_param default_engine = { engine_names, ARRAY_SIZE(engine_names) };
+static struct word_param default_mmu = { mmu_names, ARRAY_SIZE(mmu_names) };
+
+static int word_param_set(const char *val, const struct kernel_param *kp)
 {
-	int i = sysfs_match_string(mmu_names, val);
+	struct word_param *p = kp->arg;
+	int i = __sysfs_match_string(p->names, p->nr, val);
 
 	if (i < 0)
 		return i;
-	WRITE_ONCE(default_mmu, i);
+	WRITE_ONCE(p->value, i);
 	return 0;
 }
 
-static int mmu_param_get(char *buf, const struct kernel_param *kp)
+static int word_param_get(char *buf, const struct kernel_param *kp)
 {
-	return sysfs_emit(buf, "%s\n", mmu_names[READ_ONCE(default_mmu)]);
+	const struct word_param *p = kp->arg;
+
+	return sysfs_emit(buf, "%s\n", p->names[READ_ONCE(p->value)]);
 }
 
-static const struct kernel_param_ops mmu_param_ops = {
-	.set	= mmu_param_set,
-	.get	= mmu_param_get,
+static const struct kernel_param_ops word_param_ops = {
+	.set	= word_param_set,
+	.get	= word_param_get,
 };
 
-module_param_cb(mmu, &mmu_param_ops, NULL, 0644);
+module_param_cb(engine, &word_param_ops, &default_engine, 0644);
+MODULE_PARM_DESC(engine, "engine of VMs whose maker does not choose: auto (vmx where the CPU has it, else bt), vmx, bt");
+module_param_cb(mmu, &word_param_ops, &default_mmu, 0644);
 MODULE_PARM_DESC(mmu, "MMU of VMs whose maker does not choose: auto (EPT where the CPU has it), ept, shadow");
+
+/* ---- the MMU mode ---- */
 
 static enum tdm_mmu_mode mode_of(u32 mmu)
 {
@@ -65,7 +88,7 @@ static enum tdm_mmu_mode mode_of(u32 mmu)
 static int choose_mode(u32 mmu, u32 modes)
 {
 	if (mmu == TDM_MMU_AUTO)
-		mmu = READ_ONCE(default_mmu);
+		mmu = READ_ONCE(default_mmu.value);
 	if (mmu == TDM_MMU_AUTO)
 		mmu = modes & BIT(TDM_MMU_MODE_EPT) ? TDM_MMU_EPT : TDM_MMU_SHADOW;
 	return modes & BIT(mode_of(mmu)) ? (int)mode_of(mmu) : -EOPNOTSUPP;
@@ -207,12 +230,15 @@ int tdm_engine_set(struct tdm_vm *vm, const struct tdm_engine_config *cfg)
 
 int tdm_engine_acquire(struct tdm_vm *vm)
 {
+	u32 wanted = READ_ONCE(default_engine.value);
 	int i, r = -ENODEV;
 
 	lockdep_assert_held(&vm->lock);
 	if (vm->engine_ready)
 		return 0;
 	for (i = 0; i < ARRAY_SIZE(engines); i++) {
+		if (wanted != TDM_ENGINE_AUTO && engines[i]->id != wanted)
+			continue;
 		r = engine_take(vm, engines[i]);
 		if (!r)
 			break;
