@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Bochs as the machine: the strict one, with VMX and EPT."""
+"""Bochs as the machine: the strict one, with VMX and EPT, or without."""
 from . import artefacts, directboot
 
-DEFAULT_CPU = "corei7_haswell_4770"
+# By machine. A model's features can be changed as QEMU's: MODEL,-vmx,+smap.
+DEFAULT_CPU = {
+    "vmx": "corei7_haswell_4770",
+    "bt": "corei7_haswell_4770,-vmx",
+}
 # Emulated instructions per guest second. It sets only how fast guest time
 # passes; near what the emulator reaches, time-outs in the guest keep their
 # meaning.
@@ -24,7 +28,7 @@ memory: guest={memory}, host={memory}
 romimage: file={bios}
 vgaromimage: file={directory}/rom.bin
 optramimage1: file={directory}/blob.bin, address={blob_address:#x}
-cpu: model={cpu}, count={smp}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs={lenient}, msrs={msrs}
+cpu: model={cpu}, count={smp}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs={lenient}, msrs={msrs}{features}
 clock: sync={sync}, time0={power_on}
 vga: realtime=0
 com1: enabled=1, {console}
@@ -49,9 +53,24 @@ def kernel_options(setup):
     # Newer models claim a TSC of gigahertz in CPUID, which here counts
     # instructions: guest seconds would pass in no time.
     options = [f"tsc_early_khz={_ips(setup) // 1000}"]
-    if setup.emulator == "bochs2.7" and setup.cpu in FSRM_BROKEN:
+    if setup.emulator == "bochs2.7" and _model(setup.cpu)[0] in FSRM_BROKEN:
         options.append("clearcpuid=fsrm")
     return options
+
+
+def _model(cpu):
+    """(model, "" or what the cpu line says of its features) of --cpu's value."""
+    name, *changes = cpu.split(",")
+    text = ""
+    for sign, option in (("+", "add_features"), ("-", "exclude_features")):
+        words = [c[1:] for c in changes if c[:1] == sign]
+        if words:
+            text += f', {option}="{" ".join(words)}"'
+    wrong = [c for c in changes if c[:1] not in ("+", "-")]
+    if wrong:
+        raise artefacts.cache.Failure(
+            f"--cpu {cpu}: {wrong[0]} is neither +feature nor -feature")
+    return name, text
 
 
 def _console(setup):
@@ -68,13 +87,18 @@ def command(setup):
         raise artefacts.cache.Failure(
             f"Bochs has at most {MEMORY_MAX} MB of memory")
     old = setup.emulator == "bochs2.7"
+    cpu, features = _model(setup.cpu)
+    if old and features:
+        raise artefacts.cache.Failure(
+            "Bochs 2.7 has no switch for single features; use --emulator "
+            "bochs3, or a model that has what you want")
     address = directboot.prepare(setup.directory, setup.memory, setup.image,
                                  setup.header, setup.command_line,
                                  setup.initrd)
     text = _BOCHSRC.format(
         display="term" if old else "nogui", memory=setup.memory,
         bios=artefacts.bios(), directory=setup.directory,
-        blob_address=address, cpu=setup.cpu, smp=setup.smp,
+        blob_address=address, cpu=cpu, features=features, smp=setup.smp,
         ips=_ips(setup),
         msrs=artefacts.LAB / "boot/msrs.def",
         # A bare machine is a reference: no register that does not exist.

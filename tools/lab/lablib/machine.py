@@ -68,7 +68,7 @@ class Setup:
 def default_cpu(machine, emulator):
     if emulator == "qemu":
         return qemu.DEFAULT_CPU.get(machine, "max,-svm,-la57")
-    return bochs.DEFAULT_CPU
+    return bochs.DEFAULT_CPU[machine]
 
 
 def setup(options, directory):
