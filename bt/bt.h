@@ -58,6 +58,13 @@ struct tdm_bt_frame {
 #define TDM_BT_VEC_SYSCALL	0x100
 #define TDM_BT_VEC_SYSCALL32	0x101
 
+/** struct tdm_bt_user - room to decode a user instruction in */
+struct tdm_bt_user {
+	struct tdm_insn insn;
+	struct tdm_insn_work work;
+	u8 bytes[TDM_INSN_MAX_LEN];
+};
+
 /**
  * struct tdm_bt - a vCPU in the BT engine; vcpu->engine_priv
  * @frame: first: the entry code's offsets
@@ -70,6 +77,9 @@ struct tdm_bt_frame {
  * @in_monitor: the CPU is in monitor state for this vCPU
  * @user: the guest was entered at CPL 3
  * @window: an interrupt waits: stores to STI fault
+ * @scratch: for user.c
+ * @slow: TDM_BT_SLOW_*: what tdm_bt_slow() is to do
+ * @windows: TDM_WINDOW_* asked for
  * @inject: @inject_valid: event to be delivered at the next entry
  * @resume_rip, @resume_tc: [0] where the last exit stopped, [1] the next
  *	instruction: guest RIP and TC address, good while tc_gen is as then
@@ -86,12 +96,20 @@ struct tdm_bt {
 	bool in_monitor;		/* (v) */
 	bool user;			/* (v) */
 	bool window;			/* (v) */
+	u8 slow;			/* (v) */
+	struct tdm_bt_user *scratch;	/* (c) process context only */
+	u32 windows;			/* (v) */
 	bool inject_valid;		/* (v) */
 	struct tdm_event inject;	/* (v) */
 	u64 resume_rip[2];		/* (v) */
 	u64 resume_tc[2];		/* (v) */
 	u64 resume_gen;			/* (v) */
 };
+
+/* RFLAGS that the CPU has as the guest has them; the rest is virtual or fixed. */
+#define TDM_BT_REAL_FLAGS	0x244cd5ull	/* CF PF AF ZF SF DF OF NT AC ID */
+
+enum tdm_bt_slow { TDM_BT_SLOW_FILL, TDM_BT_SLOW_USER };
 
 static inline struct tdm_bt *to_bt(struct tdm_vcpu *vcpu)
 {
@@ -177,15 +195,21 @@ bool tdm_bt_locate(struct tdm_bt *b, u64 tc_va, struct tdm_bt_pos *pos);
 /*
  * (i) The callout with @id, from its INT's return address: fills *pos as
  * tdm_bt_locate() for instructions. For links: pos->rec.kind AFTER or TAKEN with
- * pos->target where to go on; chains if that is translated. For MISS: target from
+ * pos->target where to go on; chains if that is translated; *what: TDM_BT_ID_WHAT. For MISS: target from
  * state->ind_rip; enters it in the lookup table if translated. False: id is bad.
  */
-bool tdm_bt_callout(struct tdm_bt *b, u64 tc_va, struct tdm_bt_pos *pos);
+bool tdm_bt_callout(struct tdm_bt *b, u64 tc_va, struct tdm_bt_pos *pos, u32 *what);
+/* (i) the indirect branch with that id (tdm_bt_state.site): its BEFORE record; false: none */
+bool tdm_bt_site(struct tdm_bt *b, u32 id, struct tdm_bt_pos *pos);
 
 void tdm_bt_code_written(struct tdm_vm *vm, u64 gpa, u64 len);	/* tdm_mmu_client.code_written */
 
 /* ---- engine.c, enter.c, exit.c ---- */
 bool tdm_bt_must_emulate(struct tdm_vcpu *vcpu);
+void tdm_bt_enter(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
+int tdm_bt_slow(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
+void tdm_bt_request_window(struct tdm_vcpu *vcpu, u32 windows);
+int tdm_bt_user_trap(struct tdm_bt *b, struct tdm_exit *exit);	/* user.c; (p) */
 void tdm_bt_decode_exit(struct tdm_bt *b, struct tdm_exit *exit);	/* (i) monitor state */
 
 #endif /* TDM_BT_H */

@@ -41,6 +41,7 @@
 #define TDM_BT_LOOKUP		0x00200000	/* a PDE of its own: one store changes the space */
 #define TDM_BT_TC		0x40000000	/* a PDPTE of its own */
 #define TDM_BT_TC_MAX		0x20000000
+#define TDM_BT_SLOT_SIZE	0x8000000000	/* one PML4 entry */
 
 /* Stacks: tops, a page each, below each an unmapped page. */
 #define TDM_BT_STACK_RSP0	(TDM_BT_STACK + 0x2000)

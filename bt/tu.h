@@ -87,6 +87,7 @@ enum tdm_bt_op {
  * @kind: enum tdm_rec_kind
  * @insn: number of the guest instruction in the TU
  * @op: enum tdm_bt_op
+ * @flags: TDM_REC_F_*
  * @a, @b, @c, @imm: operands of @op
  */
 struct tdm_bt_rec {
@@ -97,11 +98,19 @@ struct tdm_bt_rec {
 	__u8 kind;
 	__u8 insn;
 	__u8 op;
+	__u8 flags;
 	__u8 a;
 	__u8 b;
 	__u8 c;
 	__u16 imm;
 };
+
+/*
+ * In the shadow of an STI: the records of "after STI" and of "before the next
+ * instruction". No TU ends with STI: it would be put off to the next TU, or be a
+ * callout.
+ */
+#define TDM_REC_F_STI_SHADOW	0x01
 
 /**
  * struct tdm_bt_link - a direct way out of a fragment

@@ -700,7 +700,8 @@ int tdm_interpret(struct tdm_vcpu *vcpu, const struct tdm_exit *exit, unsigned i
 	if (vcpu->ev.cur_valid) {
 		e->look = true;
 		r = tdm_emulate_event(vcpu, exit);
-		if (r <= 0 || interpreter_must_stop(vcpu))
+		if (r <= 0 || interpreter_must_stop(vcpu) || !vcpu->ops->must_emulate ||
+		    !vcpu->ops->must_emulate(vcpu))
 			return r;
 	}
 	/* A caller that single-steps wants to hear of every instruction. */

@@ -146,6 +146,11 @@ int tdm_internal_error(struct tdm_vcpu *vcpu, u32 suberror, const struct tdm_exi
 	return 0;
 }
 
+static int handle_unexpected(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	return tdm_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, exit);
+}
+
 /* ---- port I/O ---- */
 
 /* Its breakpoints found something: a trap, together with TF's if there is one. */
@@ -427,6 +432,33 @@ static int handle_interpret(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	return tdm_interpret(vcpu, exit, TDM_INTERPRET_MAX);
 }
 
+static int handle_guest_exc(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	tdm_queue_exception_payload(vcpu, exit->exc.vector, exit->exc.has_error,
+				    exit->exc.error, exit->exc.payload);
+	return 1;
+}
+
+static enum tdm_fast fast_guest_exc(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	handle_guest_exc(vcpu, exit);
+	return TDM_FAST_EVENTS;
+}
+
+/* What the engine could not do with interrupts off, or find out. */
+static int handle_engine(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	int r;
+
+	tdm_stat(vcpu, exit_engine);
+	r = vcpu->ops->slow(vcpu, exit);
+	if (r)
+		return r;
+	if (WARN_ON_ONCE(exit->kind == TDM_EXIT_ENGINE))
+		return handle_unexpected(vcpu, exit);
+	return tdm_handle_exit(vcpu, exit);
+}
+
 static int handle_skip(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	tdm_stat(vcpu, exit_insn);
@@ -682,11 +714,6 @@ static int handle_entry_failed(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	return 0;
 }
 
-static int handle_unexpected(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
-{
-	return tdm_internal_error(vcpu, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, exit);
-}
-
 static int handle_task_switch(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	/* Hardware task switches are not emulated yet (Documentation/abi.rst). */
@@ -729,6 +756,9 @@ static const exit_handler handlers[TDM_NR_EXITS] = {
 	[TDM_EXIT_TPR_THRESHOLD]	= handle_resume,
 	[TDM_EXIT_PREEMPT_TIMER]	= handle_preempt_timer,
 	[TDM_EXIT_EMULATE]		= handle_interpret,
+	[TDM_EXIT_INSN]			= handle_emulate,
+	[TDM_EXIT_GUEST_EXC]		= handle_guest_exc,
+	[TDM_EXIT_ENGINE]		= handle_engine,
 	[TDM_EXIT_ENTRY_FAILED]		= handle_entry_failed,
 	[TDM_EXIT_INTERNAL]		= handle_unexpected,
 };
@@ -744,6 +774,7 @@ static const fast_handler fast_handlers[TDM_NR_EXITS] = {
 	[TDM_EXIT_PAGE_FAULT]		= tdm_fast_page_fault,
 	[TDM_EXIT_CR]			= fast_cr,
 	[TDM_EXIT_INVLPG]		= fast_invlpg,
+	[TDM_EXIT_GUEST_EXC]		= fast_guest_exc,
 };
 
 /**

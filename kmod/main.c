@@ -25,7 +25,14 @@
 static_assert(sizeof(struct tdm_engine_info) == 208);
 static_assert(sizeof(struct tdm_engine_config) == 48);
 
+static void code_written(struct tdm_vm *vm, u64 gpa, u64 len)
+{
+	if (vm->ops && vm->ops->code_written)
+		vm->ops->code_written(vm, gpa, len);
+}
+
 static const struct tdm_mmu_client mmu_client = {
+	.code_written = code_written,
 	.flush_vcpus = tdm_flush_vcpus,
 };
 

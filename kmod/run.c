@@ -225,6 +225,8 @@ static int enter_guest(struct tdm_vcpu *vcpu)
 		fast = tdm_fast_exit(vcpu, exit);
 	} while (fast != TDM_FAST_NO && !must_leave(vcpu));
 	tdm_fpu_exit(vcpu);
+	if (vcpu->ops->leave)
+		vcpu->ops->leave(vcpu);
 	WRITE_ONCE(vcpu->mode, TDM_OUTSIDE);
 	/* A pending host interrupt is taken right here. */
 	local_irq_enable();

@@ -51,6 +51,9 @@
 	{ TDM_EXIT_PREEMPT_TIMER,	"preempt_timer" },	\
 	{ TDM_EXIT_SINGLE_STEP,		"single_step" },	\
 	{ TDM_EXIT_EMULATE,		"emulate" },		\
+	{ TDM_EXIT_INSN,		"insn" },		\
+	{ TDM_EXIT_GUEST_EXC,		"guest_exc" },		\
+	{ TDM_EXIT_ENGINE,		"engine" },		\
 	{ TDM_EXIT_ENTRY_FAILED,	"entry_failed" },	\
 	{ TDM_EXIT_INTERNAL,		"internal" }
 

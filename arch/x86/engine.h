@@ -88,6 +88,7 @@ enum tdm_exit_kind {
 	TDM_EXIT_PREEMPT_TIMER,
 	TDM_EXIT_SINGLE_STEP,	/* monitor trap flag */
 	TDM_EXIT_EMULATE,	/* the engine cannot run here: emulate one instruction */
+	TDM_EXIT_INSN,		/* emulate this one instruction */
 	TDM_EXIT_GUEST_EXC,	/* an exception that is the guest's own, not yet delivered: exc */
 	TDM_EXIT_ENGINE,	/* the engine needs process context: call ops->slow() */
 	TDM_EXIT_ENTRY_FAILED,	/* fail: the processor refused the state */
@@ -145,7 +146,6 @@ struct tdm_exit {
 			bool has_error;
 			u32 error;
 			u64 payload;	/* #PF: CR2; #DB: DR6 bits */
-			bool has_payload;/* GUEST_EXC only */
 			/* insn_len != 0: raised by INT3, INTO or ICEBP */
 		} exc;
 		struct {
@@ -264,6 +264,8 @@ struct tdm_why {
  *		debug), MSR bitmap, I/O bitmap, CR masks
  * @set_timer:	(i) exit (TDM_EXIT_PREEMPT_TIMER) after at most this many TSC
  *		ticks of the host; ~0ull = off. May be NULL.
+ * @code_written: memory with a TDM_TRACK_CODE trace was or may have been written;
+ *		mmu lock or slots_sem held, may not sleep. NULL: no such traces
  * @dump:	(l) engine state as text, for debugfs and failures
  */
 struct tdm_engine_ops {
@@ -302,6 +304,7 @@ struct tdm_engine_ops {
 	void (*tlb_flush)(struct tdm_vcpu *vcpu);
 	void (*intercepts_changed)(struct tdm_vcpu *vcpu);
 	void (*set_timer)(struct tdm_vcpu *vcpu, u64 delta_tsc);
+	void (*code_written)(struct tdm_vm *vm, u64 gpa, u64 len);
 	void (*dump)(struct tdm_vcpu *vcpu, struct seq_file *m);
 };
 

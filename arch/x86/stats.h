@@ -45,6 +45,12 @@
 	X(exit_apic,		"APIC accesses and EOIs that exited")	\
 	X(ipis,			"interrupt commands (IPIs) sent")	\
 	X(apic_timer_irqs,	"APIC timer expiries delivered")	\
+	X(bt_callouts,		"BT: instructions that translated code left to the monitor") \
+	X(bt_continuations,	"BT: direct branches not chained yet")	\
+	X(bt_lookup_misses,	"BT: indirect branches not in the lookup table") \
+	X(bt_syscalls,		"BT: system calls of direct user code")	\
+	X(bt_user_traps,	"BT: user instructions that direct execution cannot do") \
+	X(exit_engine,		"exits for work of the engine's own that may sleep (BT: translation)") \
 	X(exit_insn,		"other instructions that exited")	\
 	X(exit_unhandled,	"exits that ended the VM or went to the caller as an error") \
 	X(entry_fail,		"entries the processor refused")	\
