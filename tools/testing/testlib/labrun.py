@@ -14,6 +14,8 @@ import sys
 
 from . import LAB
 
+PARAMETERS = "/sys/module/tandem/parameters"
+
 
 class Command:
     """What to run and, afterwards, what came of it."""
@@ -35,6 +37,8 @@ def add_machine_options(parser):
     parser.add_argument("--smp", type=int, default=1)
     parser.add_argument("--mem", type=int)
     parser.add_argument("--kernel", choices=("6.1", "6.12"), default="6.1")
+    parser.add_argument("--module", metavar="PATH",
+                        help="test this instead of build/tandem-KERNEL.ko")
     parser.add_argument("--module-args", metavar="ARGS")
     parser.add_argument("--append", action="append", default=[],
                         metavar="ARGS")
@@ -42,6 +46,20 @@ def add_machine_options(parser):
                         help="/dev/kvm: KVM itself, to check the tests")
     parser.add_argument("--verbose", "-v", action="store_true",
                         help="show the lab's own messages")
+
+
+def emulator(args):
+    """"bochs" or "qemu": what args' machine is emulated by."""
+    if args.emulator:
+        return "qemu" if args.emulator == "qemu" else "bochs"
+    return "bochs" if args.machine == "vmx" else "qemu"
+
+
+def choose(**words):
+    """Shell that sets the module's parameters to words that are not None:
+    what VMs get that do not ask."""
+    return "".join(f"echo {word} > {PARAMETERS}/{name} || exit 1\n"
+                   for name, word in words.items() if word)
 
 
 def machine_arguments(args):
@@ -56,8 +74,10 @@ def machine_arguments(args):
     if args.device == "/dev/kvm":
         out += ["--no-module", "--kmod",
                 "kvm_amd" if args.machine == "svm" else "kvm_intel"]
-    elif args.module_args:
-        out += ["--module-args=" + args.module_args]
+    else:
+        for option in ("module", "module_args"):
+            if getattr(args, option):
+                out += [f"--{option.replace('_', '-')}={getattr(args, option)}"]
     return out
 
 
