@@ -109,7 +109,7 @@ struct tdm_bt {
 /* RFLAGS that the CPU has as the guest has them; the rest is virtual or fixed. */
 #define TDM_BT_REAL_FLAGS	0x244cd5ull	/* CF PF AF ZF SF DF OF NT AC ID */
 
-enum tdm_bt_slow { TDM_BT_SLOW_FILL, TDM_BT_SLOW_USER };
+enum tdm_bt_slow { TDM_BT_SLOW_FILL, TDM_BT_SLOW_USER, TDM_BT_SLOW_MOVE };
 
 static inline struct tdm_bt *to_bt(struct tdm_vcpu *vcpu)
 {
@@ -125,6 +125,7 @@ static inline struct tdm_bt_vm *to_bt_vm(struct tdm_vm *vm)
 
 int tdm_bt_mon_create(struct tdm_vcpu *vcpu);	/* (p) slot of the vCPU; sets vcpu->mmu.mon_*; 0, -ENOMEM */
 void tdm_bt_mon_destroy(struct tdm_vcpu *vcpu);	/* (p) */
+void tdm_bt_mon_move(struct tdm_bt *b, unsigned int index);	/* slot to another PML4 entry; host state, preemption off */
 int tdm_bt_world_probe(struct tdm_why *why);	/* (p) can this machine do it: LA57, FRED, ... */
 
 /* Both: interrupts off, b->vcpu loaded. In: also when it moved to another CPU. */
@@ -178,7 +179,7 @@ void tdm_bt_space_flush(struct tdm_vcpu *vcpu);	/* guest flushed its TLB or chan
  * struct tdm_bt_pos - a place in the TC, in the guest's terms
  * @rec: copy of the record
  * @rip: of the guest instruction
- * @target: for TDM_REC_TAKEN
+ * @target: for TDM_REC_TAKEN and TDM_REC_INDIRECT
  * @tc_this, @tc_next: where the fragment has this and the next instruction; 0:
  *	not in this fragment
  */

@@ -153,6 +153,11 @@ static bool go_in(struct tdm_bt *b, struct tdm_exit *exit)
 	}
 	if (unlikely(b->windows) && window_open(b, exit))
 		return false;
+	if (unlikely(READ_ONCE(vcpu->mmu.mon_conflict))) {
+		b->slow = TDM_BT_SLOW_MOVE;
+		exit->kind = TDM_EXIT_ENGINE;
+		return false;
+	}
 	if (unlikely(tdm_bt_must_emulate(vcpu))) {
 		exit->kind = TDM_EXIT_EMULATE;
 		return false;
@@ -193,6 +198,32 @@ void tdm_bt_enter(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	} while (exit->kind == TDM_EXIT_NONE && likely(!READ_ONCE(vcpu->requests)));
 }
 
+/* The guest began to use the PML4 entry that the monitor slot is in: take another. */
+static int move_monitor(struct tdm_bt *b, struct tdm_exit *exit)
+{
+	struct tdm_vcpu *vcpu = b->vcpu;
+	unsigned int i;
+	u64 entry;
+	int r;
+
+	for (i = 256; i < 512; i++) {
+		if (i == vcpu->mmu.mon_index)
+			continue;
+		if (!tdm_mmu_root_entry(vcpu, i, &entry) || (entry & 1))
+			continue;
+		preempt_disable();
+		tdm_bt_mon_move(b, i);
+		preempt_enable();
+		b->resume_gen = ~0ull;
+		r = tdm_mmu_move_monitor(vcpu, i);
+		return r ? r : 1;
+	}
+	pr_info_ratelimited("tandem: VM %s vCPU %u: the guest uses all 256 upper PML4 entries: none is left for the monitor\n",
+			    vcpu->vm->name, vcpu->id);
+	exit->kind = TDM_EXIT_INTERNAL;
+	return 0;
+}
+
 /**
  * tdm_bt_slow() - tdm_engine_ops.slow
  * @vcpu: loaded vCPU, process context
@@ -204,7 +235,12 @@ int tdm_bt_slow(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	struct tdm_bt *b = to_bt(vcpu);
 
-	if (b->slow == TDM_BT_SLOW_USER)
+	switch (b->slow) {
+	case TDM_BT_SLOW_USER:
 		return tdm_bt_user_trap(b, exit);
-	return tdm_bt_tc_fill(b, vcpu->regs.rip, exit);
+	case TDM_BT_SLOW_MOVE:
+		return move_monitor(b, exit);
+	default:
+		return tdm_bt_tc_fill(b, vcpu->regs.rip, exit);
+	}
 }

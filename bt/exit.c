@@ -172,7 +172,7 @@ static void apply_record(struct tdm_bt *b, const struct tdm_bt_pos *pos)
 		regs->rip = pos->target;
 		break;
 	default:
-		regs->rip = READ_ONCE(b->state->ind_rip);
+		regs->rip = pos->target;
 	}
 	b->resume_rip[0] = pos->rip;
 	b->resume_tc[0] = pos->tc_this;
@@ -283,15 +283,6 @@ static void callout_op(struct tdm_bt *b, struct tdm_exit *exit, const struct tdm
 	}
 }
 
-/* Go on at a direct or an indirect target. */
-static void go_on_at(struct tdm_bt *b, struct tdm_exit *exit, u64 target, bool indirect)
-{
-	b->vcpu->regs.rip = target;
-	exit->kind = TDM_EXIT_NONE;
-	if (unlikely(indirect && !__is_canonical_address(target, 48)))
-		undo_indirect(b, exit);
-}
-
 static void kernel_callout(struct tdm_bt *b, struct tdm_exit *exit)
 {
 	struct tdm_bt_pos pos;
@@ -303,15 +294,19 @@ static void kernel_callout(struct tdm_bt *b, struct tdm_exit *exit)
 	}
 	kernel_state(b);
 	apply_record(b, &pos);
-	if (what == TDM_BT_WHAT_MISS) {
-		tdm_stat(b->vcpu, bt_lookup_misses);
-		go_on_at(b, exit, b->vcpu->regs.rip, true);
-	} else if (what >= TDM_BT_WHAT_LINK0) {
-		tdm_stat(b->vcpu, bt_continuations);
-		go_on_at(b, exit, pos.target, false);
-	} else {
+	if (what < TDM_BT_WHAT_LINK0) {
 		callout_op(b, exit, &pos);
+		return;
 	}
+	b->resume_rip[1] = b->vcpu->regs.rip;
+	exit->kind = TDM_EXIT_NONE;
+	if (what != TDM_BT_WHAT_MISS) {
+		tdm_stat(b->vcpu, bt_continuations);
+		return;
+	}
+	tdm_stat(b->vcpu, bt_lookup_misses);
+	if (unlikely(!__is_canonical_address(b->vcpu->regs.rip, 48)))
+		undo_indirect(b, exit);
 }
 
 static bool is_sti_store(const struct tdm_bt *b)
