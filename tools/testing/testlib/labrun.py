@@ -76,8 +76,9 @@ def machine_arguments(args):
                 "kvm_amd" if args.machine == "svm" else "kvm_intel"]
     else:
         for option in ("module", "module_args"):
-            if getattr(args, option):
-                out += [f"--{option.replace('_', '-')}={getattr(args, option)}"]
+            value = getattr(args, option, None)
+            if value:
+                out += [f"--{option.replace('_', '-')}={value}"]
     return out
 
 
