@@ -8,7 +8,6 @@
  */
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
-#include <linux/uaccess.h>
 
 #include "shadow_mmu/shadow.h"
 
@@ -102,31 +101,31 @@ u64 tdm_gpte_gfn_odd(const struct tdm_spage *sp, u64 gpte, unsigned int i)
  * @vm: the VM
  * @slot: of the table
  * @sp: sp->guest and guest_w are set
+ * @patient: the caller has the host's protection-key rights
  *
  * Return: 0; -EAGAIN: the host is changing it; -ENXIO: the host must bring it
  * in; -EFAULT: it is not memory.
  */
-int tdm_spage_map_guest(struct tdm_vm *vm, struct tdm_memslot *slot, struct tdm_spage *sp)
+int tdm_spage_map_guest(struct tdm_vm *vm, struct tdm_memslot *slot, struct tdm_spage *sp,
+			bool patient)
 {
 	unsigned long hva = tdm_slot_hva(slot, sp->gfn);
 	struct tdm_host_map host;
 	unsigned long flags;
-	void *guest;
-	u64 probe;
+	u64 pfn;
 	int r;
 
 	if (tdm_mmu_invalidating(&vm->mmu, hva, hva + PAGE_SIZE))
 		return -EAGAIN;
 	local_irq_save(flags);
-	r = tdm_host_find(vm->mm, hva, false, true, &host);
+	r = tdm_host_find(vm->mm, hva, false, patient, &host);
 	local_irq_restore(flags);
 	if (r)
 		return r;
-	guest = __va(tdm_host_pfn(host.pte) << PAGE_SHIFT);
-	/* memfd_secret(2) has pages that the kernel does not map. */
-	if (copy_from_kernel_nofault(&probe, guest, sizeof(probe)))
+	pfn = tdm_host_pfn(host.pte);
+	if (!tdm_host_kernel_maps(pfn))
 		return -EFAULT;
-	sp->guest = guest;
+	sp->guest = __va(pfn << PAGE_SHIFT);
 	sp->guest_w = tdm_host_maps(host.pte) && tdm_host_writable(host.pte) &&
 		      !(slot->flags & KVM_MEM_READONLY);
 	return 0;
@@ -253,6 +252,7 @@ static void install(struct tdm_sfill *f, struct tdm_memslot *slot,
 	val = leaf_value(f, slot, f->gfn, f->gpte, leaf, old);
 	if ((val & TDM_SPT_W) && tdm_slot_logs(slot))
 		tdm_mark_dirty(slot, f->gfn);
+	tdm_code_note(f->vm, f->sp, f->i, f->gpte);
 	f->sp->gpte[f->i] = f->gpte;
 	if (old)
 		install_over(f->vm, spte, old, val);
@@ -513,6 +513,7 @@ void tdm_spte_refresh(struct tdm_vm *vm, struct tdm_spage *sp, unsigned int i, u
 
 	if (gpte == was)
 		return;
+	tdm_code_note(vm, sp, i, gpte);
 	if (!(gpte & TDM_GPT_P) || !(gpte & TDM_GPT_A) || tdm_gpte_bad(sp, gpte) ||
 	    tdm_gpte_large(sp, gpte) != tdm_gpte_large(sp, was) ||
 	    tdm_gpte_gfn(sp, gpte, i) != tdm_gpte_gfn(sp, was, i) ||

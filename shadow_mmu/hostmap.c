@@ -117,6 +117,23 @@ enum tdm_host_verdict tdm_host_judge_odd(u64 pte, bool write)
 	return !write || tdm_host_writable(pte) ? TDM_HOST_MAP : TDM_HOST_FAULT;
 }
 
+/**
+ * tdm_host_kernel_maps() - does the kernel map a page frame where __va() says?
+ * @pfn: the frame
+ *
+ * Not those of memfd_secret(2), poisoned ones, and what is no memory. Looks
+ * instead of trying: the BT engine asks where a fault would be the end.
+ *
+ * Return: true if so.
+ */
+bool tdm_host_kernel_maps(u64 pfn)
+{
+	unsigned int level;
+	pte_t *pte = lookup_address((unsigned long)__va(pfn << PAGE_SHIFT), &level);
+
+	return pte && is_present(native_pte_val(*pte));
+}
+
 /*
  * The host refused: find out whether the page is poisoned. Rare, so it may be
  * slow.

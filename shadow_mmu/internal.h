@@ -148,6 +148,7 @@ struct tdm_host_map {
 
 void tdm_host_lookup(struct mm_struct *mm, unsigned long hva, struct tdm_host_map *map);
 int tdm_host_fault_in(struct mm_struct *mm, unsigned long hva, bool write);
+bool tdm_host_kernel_maps(u64 pfn);
 
 /** enum tdm_host_verdict - what to do about a host entry */
 enum tdm_host_verdict {

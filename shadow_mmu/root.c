@@ -61,7 +61,7 @@ static u32 mode_of(struct tdm_vcpu *vcpu)
  */
 struct want {
 	u64 gfn;
-	u32 role;
+	u64 role;
 	bool none;
 };
 
@@ -76,6 +76,9 @@ static unsigned int wanted(struct tdm_vcpu *vcpu, u32 mode, struct want want[4])
 			.gfn = (st->cr3 & CR3_ADDR) >> PAGE_SHIFT,
 			.role = tdm_role(mode, TDM_PT_LEVELS, 0),
 		};
+		/* What the monitor's entry leads to is one vCPU's. */
+		if (vcpu->mmu.mon_entry)
+			want[0].role |= (vcpu->index + 1ull) << TDM_ROLE_OWNER_SHIFT;
 		return 1;
 	}
 	for (q = 0; q < 4; q++) {
@@ -123,9 +126,10 @@ static bool is_root(const struct tdm_spage *sp, const struct want *want)
 }
 
 /* mmu.lock held: find, or make if @make. NULL: *missing says that one could be made. */
-static struct tdm_spage *get_root(struct tdm_vm *vm, const struct want *want, bool make,
+static struct tdm_spage *get_root(struct tdm_vcpu *vcpu, const struct want *want, bool make,
 				  bool *missing)
 {
+	struct tdm_vm *vm = vcpu->vm;
 	struct tdm_spage *sp = tdm_spage_find(vm, want->gfn, want->role);
 	struct tdm_memslot *slot = NULL;
 
@@ -137,7 +141,12 @@ static struct tdm_spage *get_root(struct tdm_vm *vm, const struct want *want, bo
 			return NULL;
 	}
 	*missing = true;
-	return make ? tdm_spage_create(vm, slot, want->gfn, want->role) : NULL;
+	if (!make)
+		return NULL;
+	sp = tdm_spage_create(vm, slot, want->gfn, want->role);
+	if (sp && want->role >> TDM_ROLE_OWNER_SHIFT)
+		tdm_root_own(vcpu, sp);
+	return sp;
 }
 
 static void set_hw_root(struct tdm_vcpu *vcpu, unsigned int n)
@@ -145,12 +154,16 @@ static void set_hw_root(struct tdm_vcpu *vcpu, unsigned int n)
 	struct tdm_vcpu_mmu *m = &vcpu->mmu;
 	unsigned int q;
 
-	if (n == 1) {
-		m->hw_cr3 = __pa(m->root[0] ? m->root[0]->spt : vcpu->vm->mmu.shadow->zero);
+	if (n == 1 && m->root[0]) {
+		m->hw_cr3 = __pa(m->root[0]->spt);
 		return;
 	}
 	for (q = 0; q < 4; q++)
-		WRITE_ONCE(m->pae[q], m->root[q] ? __pa(m->root[q]->spt) | TDM_SPT_P : 0);
+		WRITE_ONCE(m->pae[q], n == 4 && m->root[q] ?
+				      __pa(m->root[q]->spt) | TDM_SPT_P : 0);
+	/* Of meaning in long mode only, where nothing else is there. */
+	if (m->mon_entry)
+		WRITE_ONCE(m->pae[m->mon_index], m->mon_entry);
 	m->hw_cr3 = __pa(m->pae);
 }
 
@@ -176,7 +189,7 @@ static bool take_roots(struct tdm_vcpu *vcpu, bool make)
 			root[q] = m->root[q];
 			continue;
 		}
-		root[q] = get_root(vcpu->vm, &want[q], make, &lacks);
+		root[q] = get_root(vcpu, &want[q], make, &lacks);
 		if (!root[q] && lacks)
 			return false;
 		missing |= lacks;
@@ -301,7 +314,7 @@ static bool update(struct tdm_vcpu *vcpu, bool make)
 	vcpu->mmu.pending = 0;
 	if (must_sync(vcpu, pending) && !list_empty(&vm->mmu.shadow->unsync))
 		tdm_sync_all(vm);
-	return true;
+	return !vcpu->mmu.mon_entry || make || !tdm_root_look(vcpu, false);
 }
 
 /**
@@ -349,7 +362,7 @@ int tdm_mmu_update_root(struct tdm_vcpu *vcpu)
 		done = update(vcpu, true);
 		spin_unlock(&vm->mmu.lock);
 	} while (!done);
-	return 0;
+	return vcpu->mmu.mon_entry ? tdm_root_reach(vcpu) : 0;
 }
 
 /* ---- the guest's instructions ---- */
@@ -449,17 +462,10 @@ static void free_shadow(struct tdm_vm *vm, struct tdm_shadow *s)
 static struct tdm_shadow *alloc_shadow(struct tdm_vm *vm)
 {
 	struct tdm_shadow *s = kvzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
-	struct page *zero;
 
 	if (!s)
 		return NULL;
 	tdm_vm_stat_add(vm, mem_bytes, sizeof(*s));
-	zero = tdm_mmu_alloc_table(vm);
-	if (!zero) {
-		free_shadow(vm, s);
-		return NULL;
-	}
-	s->zero = page_address(zero);
 	s->vm = vm;
 	INIT_LIST_HEAD(&s->active);
 	INIT_LIST_HEAD(&s->orphans);
@@ -502,7 +508,6 @@ static int shadow_vm_init(struct tdm_vm *vm)
 		return -ENOMEM;
 	r = shadow_slots(vm, s);
 	if (r) {
-		tdm_mmu_free_table(vm, virt_to_page(s->zero));
 		free_shadow(vm, s);
 		return r;
 	}
@@ -526,7 +531,6 @@ void tdm_shadow_vm_destroy(struct tdm_vm *vm)
 	tdm_shadow_free_dead(vm, &dead);
 	tdm_shadow_drain(vm);
 	tdm_rmap_free_descs(vm);
-	tdm_mmu_free_table(vm, virt_to_page(s->zero));
 	vm->mmu.shadow = NULL;
 	free_shadow(vm, s);
 }
@@ -556,6 +560,7 @@ int tdm_mmu_vcpu_init(struct tdm_vcpu *vcpu)
 		return -ENOMEM;
 	tdm_vm_stat_add(vm, mem_bytes, PAGE_SIZE);
 	vcpu->mmu.pae = page_address(page);
+	INIT_LIST_HEAD(&vcpu->mmu.owned);
 	/* Maps nothing in either format, until there is a root. */
 	vcpu->mmu.hw_cr3 = __pa(vcpu->mmu.pae);
 	vcpu->mmu.pending = TDM_FLUSH_ALL;
@@ -578,6 +583,7 @@ void tdm_mmu_vcpu_destroy(struct tdm_vcpu *vcpu)
 			tdm_spage_release(vm, m->root[q]);
 		m->root[q] = NULL;
 	}
+	tdm_root_zap_owned(vcpu);
 	spin_unlock(&vm->mmu.lock);
 	tdm_mmu_free_table(vm, virt_to_page(m->pae));
 	m->pae = NULL;

@@ -28,7 +28,7 @@ static void lie(struct saudit *a, const char *what, const struct tdm_spage *sp,
 		unsigned int i, u64 val)
 {
 	a->lies++;
-	WARN_ONCE(1, "tandem: shadow audit: %s: table gfn %llx, role %x, entry %u: %016llx, guest's %016llx\n",
+	WARN_ONCE(1, "tandem: shadow audit: %s: table gfn %llx, role %llx, entry %u: %016llx, guest's %016llx\n",
 		  what, sp->gfn, sp->role, i, val, sp->gpte[i]);
 }
 
@@ -154,14 +154,44 @@ static void check_link(struct saudit *a, struct tdm_spage *sp, unsigned int i, u
 		lie(a, "a link is not once among the parents", sp, i, val);
 }
 
+/* The monitor's entry: as its owner has it, in no book. */
+static void check_monitor(struct saudit *a, const struct tdm_spage *sp)
+{
+	const struct tdm_vcpu *vcpu = sp->owner;
+	u64 val = READ_ONCE(sp->spt[sp->mon]);
+
+	if (sp->mon != vcpu->mmu.mon_index || val != vcpu->mmu.mon_entry || !val)
+		lie(a, "not the entry of the owner's monitor", sp, sp->mon, val);
+	if (test_bit(sp->mon, sp->filled))
+		lie(a, "a monitor's entry is in the books", sp, sp->mon, val);
+	if (sp->role >> TDM_ROLE_OWNER_SHIFT != vcpu->index + 1ull ||
+	    tdm_spage_level(sp) != TDM_PT_LEVELS || sp->parents)
+		lie(a, "a monitor where it cannot be", sp, sp->mon, val);
+}
+
+static void check_code(struct saudit *a, const struct tdm_spage *sp)
+{
+	if (bitmap_weight(sp->code, TDM_PT_ENTRIES) != sp->nr_code)
+		lie(a, "the count of entries to code is wrong", sp, 0, sp->nr_code);
+	if (sp->nr_code && (sp->orphan || tdm_spage_direct(sp)))
+		lie(a, "a way to code is not watched", sp, 0, sp->nr_code);
+}
+
 static void check_spage(struct saudit *a, struct tdm_spage *sp)
 {
 	int level = tdm_spage_level(sp);
 	unsigned int i, present = 0;
 
+	check_code(a, sp);
+	if (sp->owner)
+		check_monitor(a, sp);
+	else if (sp->role >> TDM_ROLE_OWNER_SHIFT)
+		lie(a, "an owner's root without one", sp, 0, 0);
 	for (i = 0; i < TDM_PT_ENTRIES; i++) {
 		u64 val = READ_ONCE(sp->spt[i]);
 
+		if (sp->owner && i == sp->mon)
+			continue;
 		if (!val != !test_bit(i, sp->filled))
 			lie(a, "an entry and the bitmap differ", sp, i, val);
 		if (!val)
@@ -178,6 +208,21 @@ static void check_spage(struct saudit *a, struct tdm_spage *sp)
 		lie(a, "the count of entries is wrong", sp, 0, sp->present);
 	if (sp->orphan != (!sp->parents && !sp->roots) && sp->orphan)
 		lie(a, "an orphan has parents or is a root", sp, 0, 0);
+}
+
+/* What a vCPU runs with must have its monitor's entry, and nobody else's root. */
+static void check_vcpu(struct saudit *a, const struct tdm_vcpu *vcpu)
+{
+	const struct tdm_vcpu_mmu *m = &vcpu->mmu;
+	const struct tdm_spage *sp = m->root[0];
+
+	if (!sp || tdm_spage_level(sp) != TDM_PT_LEVELS || !m->mon_entry)
+		return;
+	/* One from before it had a monitor goes with the next update. */
+	if (sp->owner != vcpu && !m->pending)
+		lie(a, "a vCPU has another's root", sp, 0, m->hw_cr3);
+	else if (READ_ONCE(sp->spt[m->mon_index]) != m->mon_entry)
+		lie(a, "a vCPU's root lacks its monitor", sp, m->mon_index, m->mon_entry);
 }
 
 /* Sums over the slots must be what the shadow pages were seen to have. */
@@ -214,6 +259,8 @@ u64 tdm_shadow_audit(struct tdm_vm *vm, bool mm_alive)
 	struct saudit a = { .vm = vm, .mm_alive = mm_alive };
 	struct tdm_spage *sp;
 	u64 live = 0, tables = 0;
+	struct tdm_vcpu *vcpu;
+	unsigned long i;
 	unsigned int b;
 
 	for (b = 0; b < ARRAY_SIZE(s->hash); b++)
@@ -223,6 +270,8 @@ u64 tdm_shadow_audit(struct tdm_vm *vm, bool mm_alive)
 			check_spage(&a, sp);
 		}
 	check_slots(&a, tables);
+	tdm_for_each_vcpu(vm, i, vcpu)
+		check_vcpu(&a, vcpu);
 	if (live != s->nr_live) {
 		a.lies++;
 		WARN_ONCE(1, "tandem: shadow audit: %llu shadow pages, %u counted\n",

@@ -172,7 +172,8 @@ static int set_accessed(struct sfault *f, struct tdm_spage *sp, unsigned int i, 
 		return -EAGAIN;
 	if (!(slot->flags & KVM_MEM_READONLY)) {
 		/* The host may have let us write meanwhile. */
-		if (!sp->guest_w && (tdm_spage_map_guest(f->vm, slot, sp) || !sp->guest_w))
+		if (!sp->guest_w &&
+		    (tdm_spage_map_guest(f->vm, slot, sp, f->slow) || !sp->guest_w))
 			return -EAGAIN;
 		if (!set_bits(tdm_gpte_at(sp, i), tdm_spage_esize(sp), *gpte, *gpte | want))
 			return -EAGAIN;
@@ -207,7 +208,7 @@ static noinline int make_ready(struct sfault *f, struct tdm_spage *sp)
 	slot = tdm_memslot_find_locked(f->vm, sp->gfn);
 	if (!slot)
 		return -EAGAIN;
-	r = tdm_spage_map_guest(f->vm, slot, sp);
+	r = tdm_spage_map_guest(f->vm, slot, sp, f->slow);
 	return r == -ENXIO ? bring_in(f, slot, sp->gfn, false) : r;
 }
 
@@ -220,7 +221,7 @@ static __always_inline int ready(struct sfault *f, struct tdm_spage *sp)
 }
 
 /* The shadow page an entry is to point to: found or made. NULL: *r says why. */
-static struct tdm_spage *child_page(struct sfault *f, u64 gfn, u32 role, int *r)
+static struct tdm_spage *child_page(struct sfault *f, u64 gfn, u64 role, int *r)
 {
 	struct tdm_spage *child = tdm_spage_find(f->vm, gfn, role);
 	struct tdm_memslot *slot = NULL;
@@ -245,7 +246,7 @@ static struct tdm_spage *child_page(struct sfault *f, u64 gfn, u32 role, int *r)
 
 /* What child an entry has: a table's, or a large page in parts. */
 static void child_role(const struct tdm_spage *sp, u64 gpte, unsigned int i,
-		       u64 *gfn, u32 *role)
+		       u64 *gfn, u64 *role)
 {
 	int level = tdm_spage_level(sp) - 1;
 	unsigned int pkey = (gpte & TDM_SPT_PKEY) >> TDM_SPT_PKEY_SHIFT;
@@ -273,8 +274,7 @@ static struct tdm_spage *descend(struct sfault *f, struct tdm_spage *sp,
 	bool direct = tdm_spage_direct(sp);
 	u64 *spte = &sp->spt[i], val = *spte;
 	struct tdm_spage *child;
-	u64 gfn, link;
-	u32 role;
+	u64 gfn, link, role;
 
 	child_role(sp, gpte, i, &gfn, &role);
 	if (val && (tdm_spte_leaf(val, tdm_spage_level(sp)) ||
@@ -291,6 +291,7 @@ static struct tdm_spage *descend(struct sfault *f, struct tdm_spage *sp,
 	}
 	link = direct ? TDM_SPT_P | TDM_SPT_A | TDM_SPT_U | TDM_SPT_W | __pa(child->spt) :
 			tdm_spte_link_val(sp, gpte, child);
+	tdm_code_note(f->vm, sp, i, gpte);
 	sp->gpte[i] = gpte;
 	if (likely(val)) {
 		/* Accessed or dirty now, or the guest gave more rights. */
@@ -463,8 +464,7 @@ static noinline int peek(struct sfault *f, const struct tdm_spage *sp, unsigned 
 {
 	struct tdm_memslot *slot;
 	struct tdm_spage t;
-	u32 role;
-	u64 gfn;
+	u64 gfn, role;
 
 	if (f->slow)
 		return -EAGAIN;
@@ -476,7 +476,7 @@ static noinline int peek(struct sfault *f, const struct tdm_spage *sp, unsigned 
 		t.gfn = gfn;
 		t.role = role;
 		tdm_spage_describe(&t);
-		if (tdm_spage_map_guest(f->vm, slot, &t))
+		if (tdm_spage_map_guest(f->vm, slot, &t, false))
 			return -EAGAIN;
 		sp = &t;
 		i = tdm_level_index(f->gva >> PAGE_SHIFT, t.level);
@@ -505,6 +505,27 @@ static __always_inline bool linked_as_is(const struct tdm_spage *sp, unsigned in
 }
 
 /*
+ * In the monitor's part of a root, which the guest cannot use: there is nothing
+ * of its own, or the engine has to move the monitor first.
+ */
+static noinline int monitor_fault(struct sfault *f, struct tdm_spage *root,
+				  struct tdm_page_fault *pf)
+{
+	u64 gpte;
+	int r = ready(f, root);
+
+	if (r)
+		return r;
+	gpte = tdm_gpte_read(root, root->mon);
+	if (!(gpte & TDM_GPT_P))
+		return true_fault(f, pf, 0);
+	if (tdm_gpte_bad(root, gpte))
+		return true_fault(f, pf, TDM_PF_P | TDM_PF_RSVD);
+	root->owner->mmu.mon_conflict = true;
+	return f->slow ? TDM_MMU_RESUME : -EAGAIN;
+}
+
+/*
  * mmu.lock held. enum tdm_mmu_result, or: -EAGAIN: not this way or not now;
  * -ENXIO: f->hva has to be brought in; -ENOMEM: refill; -EFAULT.
  */
@@ -515,6 +536,8 @@ static int walk(struct sfault *f, struct tdm_page_fault *pf)
 
 	if (!sp || hlist_unhashed(&sp->hash))
 		return -EAGAIN;
+	if (unlikely(tdm_spage_monitors(sp, f->gva)))
+		return monitor_fault(f, sp, pf);
 	f->all = ~0ull;
 	f->any = 0;
 	f->sw = true;
@@ -648,6 +671,24 @@ static int make(struct sfault *f, struct tdm_page_fault *pf)
 	/* The host or another vCPU keeps changing things; the guest asks again. */
 	tdm_vm_stat(f->vm, mmu_retries);
 	return TDM_MMU_RESUME;
+}
+
+/**
+ * tdm_shadow_make() - have the shadow allow what the guest's tables allow
+ * @vcpu: as for tdm_shadow_fault(); TDM_REQ_MMU_ROOT is not pending
+ * @gva: linear address
+ * @error: ditto; the guest's tables were asked, accessed and dirty bits are set
+ * @pf: for a fault of the guest, should its tables have changed
+ *
+ * Return: as tdm_shadow_fault().
+ */
+int tdm_shadow_make(struct tdm_vcpu *vcpu, u64 gva, u32 error, struct tdm_page_fault *pf)
+{
+	struct sfault f = {
+		.vcpu = vcpu, .vm = vcpu->vm, .gva = gva, .error = error, .slow = true,
+	};
+
+	return make(&f, pf);
 }
 
 /* The walk from a root the guest cannot really have: CR3 points to no memory. */

@@ -3,8 +3,8 @@
  * Shadow paging, shared by its files only. Reading order: spage.c (shadow
  * pages), rmap.c (from a gfn to the entries that map it), track.c (traces),
  * entry.c (what an entry says), sfault.c (faults), sync.c (tables without a
- * trace), root.c (address spaces, flushes), range.c (what the host and the
- * caller change), saudit.c.
+ * trace), root.c (address spaces, flushes), monitor.c and code.c (for the BT
+ * engine), range.c (what the host and the caller change), saudit.c.
  *
  * A shadow page is what the processor walks in place of one guest page table.
  * Its entries carry that table's own rights and no more: the processor combines
@@ -54,15 +54,16 @@
 #define TDM_ROLE_QUAD_MASK	(3u << TDM_ROLE_QUAD_SHIFT)
 #define TDM_ROLE_DIRECT		(1u << 24)	/* no table behind it: gfns in a row */
 #define TDM_ROLE_PKEY_SHIFT	25		/* direct: protection key of its pages */
+#define TDM_ROLE_OWNER_SHIFT	32		/* root with a monitor's entry: vCPU index + 1 */
 
 static_assert(TDM_ROLE_MODE_MASK >> TDM_MODE_MAXPHY_SHIFT == 63);
 
-static inline u32 tdm_role(u32 mode, int level, unsigned int quad)
+static inline u64 tdm_role(u32 mode, int level, unsigned int quad)
 {
 	return mode | (u32)level << TDM_ROLE_LEVEL_SHIFT | quad << TDM_ROLE_QUAD_SHIFT;
 }
 
-static inline u32 tdm_role_direct(int level, unsigned int pkey)
+static inline u64 tdm_role_direct(int level, unsigned int pkey)
 {
 	return TDM_ROLE_DIRECT | (u32)level << TDM_ROLE_LEVEL_SHIFT |
 	       pkey << TDM_ROLE_PKEY_SHIFT;
@@ -76,7 +77,7 @@ static inline u32 tdm_role_direct(int level, unsigned int pkey)
  * @lru: in tdm_shadow.active, .orphans, .dead or .free
  * @unsync_node: in tdm_shadow.unsync while @unsync
  * @gfn: the guest's table; direct: the first gfn mapped
- * @role: mode, level, quadrant, direct
+ * @role: mode, level, quadrant, direct, owner
  * @spt: the table the processor walks
  * @gpte: the guest's entries that spt's were made from, where @filled says so;
  *	not for direct ones
@@ -87,6 +88,10 @@ static inline u32 tdm_role_direct(int level, unsigned int pkey)
  * @closing: traced again since TLB generation @prot_gen, still to be compared
  *	once every vCPU has flushed
  * @parents: reverse map of the entries that point here
+ * @owner: the vCPU whose monitor has entry @mon of this root, NULL = none. That
+ *	entry is in none of the books: not filled, not counted, no parent of anything
+ * @mon: index of that entry, 0 = none
+ * @owned: in tdm_vcpu_mmu.owned of @owner
  * @level: of the role
  * @eshift: bytes of the guest's entries, as a power of two
  * @gshift: entries of ours for one of the guest's, as a power of two
@@ -99,13 +104,19 @@ static inline u32 tdm_role_direct(int level, unsigned int pkey)
  * @floods: writes to the table since a fault last used it
  * @idle: flushes that found nothing changed
  * @filled: which entries of spt are present
+ * @nr_code: bits set in @code
+ * @code: entries that were on the way to translated code: gpte[] says what the
+ *	guest's were then, whether @filled or not (code.c)
  */
 struct tdm_spage {
 	struct hlist_node hash;		/* (m) */
 	struct list_head lru;		/* (m) */
 	struct list_head unsync_node;	/* (m) */
 	u64 gfn;			/* (m) */
-	u32 role;			/* (m) */
+	u64 role;			/* (m) */
+	struct tdm_vcpu *owner;		/* (m) */
+	u16 mon;			/* (m) */
+	struct list_head owned;		/* (m) */
 	u8 level;			/* (m) */
 	u8 eshift;			/* (m) */
 	u8 gshift;			/* (m) */
@@ -125,7 +136,11 @@ struct tdm_spage {
 	u64 rsvd[2];			/* (m) */
 	u64 prot_gen;			/* (m) */
 	unsigned long filled[BITS_TO_LONGS(TDM_PT_ENTRIES)]; /* (m) */
+	u16 nr_code;			/* (m) */
+	unsigned long code[BITS_TO_LONGS(TDM_PT_ENTRIES)]; /* (m) */
 };
+
+void tdm_code_changed(struct tdm_vm *vm, struct tdm_spage *sp, unsigned int i, u64 gpte);
 
 static inline int tdm_spage_level(const struct tdm_spage *sp)
 {
@@ -166,6 +181,19 @@ static inline u64 tdm_gpte_read(const struct tdm_spage *sp, unsigned int i)
 	if (likely(sp->eshift == 3))
 		return READ_ONCE(((u64 *)sp->guest)[i]);
 	return READ_ONCE(*(u32 *)tdm_gpte_at(sp, i));
+}
+
+/* The guest's entry behind one of ours is to be taken for another: does that concern code? */
+static inline void tdm_code_note(struct tdm_vm *vm, struct tdm_spage *sp, unsigned int i, u64 gpte)
+{
+	if (unlikely(sp->nr_code) && test_bit(i, sp->code) && gpte != sp->gpte[i])
+		tdm_code_changed(vm, sp, i, gpte);
+}
+
+/* Is an address in the part of a root that is the monitor's? */
+static inline bool tdm_spage_monitors(const struct tdm_spage *root, u64 gva)
+{
+	return root->owner && tdm_level_index(gva >> PAGE_SHIFT, TDM_PT_LEVELS) == root->mon;
 }
 
 /* The shadow page an entry is in. */
@@ -300,7 +328,6 @@ struct tdm_rmap_desc;
  * @free: ready for use, entries all zero
  * @descs: free links of the reverse map
  * @unsync: shadow pages of tables without a trace
- * @zero: a table without entries: the root when CR3 points to no memory
  */
 struct tdm_shadow {
 	struct hlist_head hash[1 << TDM_SHADOW_HASH_BITS]; /* (m) */
@@ -315,7 +342,6 @@ struct tdm_shadow {
 	unsigned int nr_free;		/* (m) */
 	unsigned int nr_live;		/* (m) */
 	unsigned int nr_unsync;		/* (m) */
-	u64 *zero;			/* (c) */
 	struct list_head vms;		/* in the shrinker's list, its lock */
 	struct tdm_vm *vm;		/* (c) */
 };
@@ -341,8 +367,8 @@ extern bool tdm_eager_fill;
 
 /* ---- spage.c ---- */
 int tdm_shadow_refill(struct tdm_vm *vm);	/* no lock; may sleep */
-struct tdm_spage *tdm_spage_find(struct tdm_vm *vm, u64 gfn, u32 role);
-struct tdm_spage *tdm_spage_create(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gfn, u32 role);
+struct tdm_spage *tdm_spage_find(struct tdm_vm *vm, u64 gfn, u64 role);
+struct tdm_spage *tdm_spage_create(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gfn, u64 role);
 void tdm_spage_link(struct tdm_vm *vm, u64 *spte, struct tdm_spage *child, u64 val);
 void tdm_spage_drop_entry(struct tdm_vm *vm, u64 *spte);
 bool tdm_spage_drop_chain(struct tdm_vm *vm, const unsigned long *head);
@@ -381,7 +407,8 @@ void tdm_table_untrack(struct tdm_vm *vm, struct tdm_spage *sp);
 void tdm_write_protect(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gfn);
 
 /* ---- entry.c ---- */
-int tdm_spage_map_guest(struct tdm_vm *vm, struct tdm_memslot *slot, struct tdm_spage *sp);
+int tdm_spage_map_guest(struct tdm_vm *vm, struct tdm_memslot *slot, struct tdm_spage *sp,
+			bool patient);
 u64 tdm_gpte_gfn_odd(const struct tdm_spage *sp, u64 gpte, unsigned int i);
 
 /**
@@ -462,6 +489,20 @@ bool tdm_sync_gva(struct tdm_vm *vm, struct tdm_spage *root, u64 gva);
 /* ---- root.c ---- */
 void tdm_shadow_vm_destroy(struct tdm_vm *vm);
 struct tdm_spage *tdm_shadow_root(struct tdm_vcpu *vcpu, u64 gva);
+
+/* ---- monitor.c ---- */
+void tdm_root_own(struct tdm_vcpu *vcpu, struct tdm_spage *sp);
+void tdm_root_disown(struct tdm_spage *sp);
+void tdm_root_zap_owned(struct tdm_vcpu *vcpu);
+void tdm_root_written(struct tdm_spage *sp);
+int tdm_root_look(struct tdm_vcpu *vcpu, bool patient);
+int tdm_root_reach(struct tdm_vcpu *vcpu);	/* no lock; may sleep */
+
+/* ---- code.c ---- */
+void tdm_code_gone(struct tdm_vm *vm, struct tdm_spage *sp);
+
+/* ---- sfault.c ---- */
+int tdm_shadow_make(struct tdm_vcpu *vcpu, u64 gva, u32 error, struct tdm_page_fault *pf);
 
 /* ---- saudit.c ---- */
 u64 tdm_shadow_audit(struct tdm_vm *vm, bool mm_alive);

@@ -4,7 +4,7 @@
  * many there are.
  *
  * A page that is thrown away is in use by processors until the next TLB flush:
- * it waits in the dead list, its entries all zero. A page that lost its last
+ * it waits in the dead list, its entries all zero but for a monitor's. A page that lost its last
  * parent (an orphan) is kept for a while: the guest may come back to it; but
  * orphans go first. Nothing here recurses and each call's work is bounded by
  * one page's entries and parents, whatever the guest's tables look like.
@@ -139,6 +139,10 @@ void tdm_shadow_free_dead(struct tdm_vm *vm, struct list_head *dead)
 
 	list_for_each_entry_safe(sp, next, dead, lru) {
 		list_del(&sp->lru);
+		/* The last entry there is: the monitor's. */
+		if (sp->mon)
+			sp->spt[sp->mon] = 0;
+		sp->mon = 0;
 		spin_lock(&vm->mmu.lock);
 		if (s->nr_free < FREE_MAX) {
 			list_add(&sp->lru, &s->free);
@@ -184,7 +188,7 @@ struct hlist_head *tdm_spage_bucket(struct tdm_vm *vm, u64 gfn)
  * @gfn: the table's; direct: the first mapped
  * @role: all of it
  */
-struct tdm_spage *tdm_spage_find(struct tdm_vm *vm, u64 gfn, u32 role)
+struct tdm_spage *tdm_spage_find(struct tdm_vm *vm, u64 gfn, u64 role)
 {
 	struct tdm_spage *sp;
 
@@ -207,7 +211,7 @@ struct tdm_spage *tdm_spage_find(struct tdm_vm *vm, u64 gfn, u32 role)
  * Return: the page; NULL: the pool is empty, drop the lock and refill.
  */
 struct tdm_spage *tdm_spage_create(struct tdm_vm *vm, struct tdm_memslot *slot,
-				   u64 gfn, u32 role)
+				   u64 gfn, u64 role)
 {
 	struct tdm_shadow *s = vm->mmu.shadow;
 	struct tdm_spage *sp = list_first_entry_or_null(&s->free, struct tdm_spage, lru);
@@ -242,6 +246,9 @@ struct tdm_spage *tdm_spage_create(struct tdm_vm *vm, struct tdm_memslot *slot,
 static void make_orphan(struct tdm_shadow *s, struct tdm_spage *sp)
 {
 	if (sp->orphan || sp->parents || sp->roots || hlist_unhashed(&sp->hash))
+		return;
+	/* Tables that lead to code are looked at again; losing one costs much. */
+	if (sp->nr_code)
 		return;
 	sp->orphan = true;
 	list_move_tail(&sp->lru, &s->orphans);
@@ -355,6 +362,7 @@ void tdm_spage_link(struct tdm_vm *vm, u64 *spte, struct tdm_spage *child, u64 v
 
 static void bury(struct tdm_shadow *s, struct tdm_spage *sp)
 {
+	tdm_root_disown(sp);
 	list_add(&sp->lru, &s->dead);
 	s->nr_dead++;
 }
@@ -377,6 +385,7 @@ void tdm_spage_zap(struct tdm_vm *vm, struct tdm_spage *sp)
 	}
 	for_each_set_bit(i, sp->filled, TDM_PT_ENTRIES)
 		tdm_spage_drop_entry(vm, &sp->spt[i]);
+	tdm_code_gone(vm, sp);
 	if (sp->unsync)
 		tdm_unsync_forget(vm, sp);
 	if (!tdm_spage_direct(sp))

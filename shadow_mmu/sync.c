@@ -118,6 +118,10 @@ static bool sync_entry(struct tdm_vm *vm, struct tdm_spage *sp, unsigned int i)
 
 	if (likely(gpte == sp->gpte[i]))
 		return false;
+	if (!test_bit(i, sp->filled)) {
+		tdm_code_note(vm, sp, i, gpte);
+		return true;
+	}
 	tdm_spte_refresh(vm, sp, i, gpte);
 	if (!test_bit(i, sp->filled))
 		tdm_vm_stat(vm, shadow_sync_drops);
@@ -140,7 +144,7 @@ static bool compare8(struct tdm_vm *vm, struct tdm_spage *sp)
 	unsigned int w;
 
 	for (w = 0; w < ARRAY_SIZE(sp->filled); w++) {
-		unsigned long bits = sp->filled[w];
+		unsigned long bits = sp->filled[w] | sp->code[w];
 
 		while (bits) {
 			unsigned int i = w * BITS_PER_LONG + __ffs(bits);
@@ -153,7 +157,7 @@ static bool compare8(struct tdm_vm *vm, struct tdm_spage *sp)
 	return changed;
 }
 
-/* Compare all entries there are. */
+/* Compare all entries there are, and those that led to code. */
 static bool compare(struct tdm_vm *vm, struct tdm_spage *sp)
 {
 	bool changed = false;
@@ -162,6 +166,7 @@ static bool compare(struct tdm_vm *vm, struct tdm_spage *sp)
 	tdm_vm_stat(vm, shadow_syncs);
 	if (!sp->guest) {
 		drop_all(vm, sp);
+		tdm_code_gone(vm, sp);
 		return true;
 	}
 	if (likely(tdm_spage_esize(sp) == 8))
@@ -198,7 +203,7 @@ static void sync_page(struct tdm_vm *vm, struct tdm_spage *sp)
 		tdm_unsync_forget(vm, sp);
 		return;
 	}
-	if (!sp->present && !sp->roots) {
+	if (!sp->present && !sp->roots && !sp->nr_code) {
 		/* Nothing is cached; what else is written there is not our business. */
 		tdm_spage_zap(vm, sp);
 		return;
@@ -235,7 +240,7 @@ bool tdm_sync_gva(struct tdm_vm *vm, struct tdm_spage *root, u64 gva)
 	int level;
 	u64 val, was, now;
 
-	if (!root)
+	if (!root || tdm_spage_monitors(root, gva))
 		return true;
 	for (level = tdm_spage_level(root); level > TDM_LEVEL_4K; level--) {
 		val = READ_ONCE(sp->spt[tdm_level_index(gva >> PAGE_SHIFT, level)]);
@@ -248,6 +253,7 @@ bool tdm_sync_gva(struct tdm_vm *vm, struct tdm_spage *root, u64 gva)
 	i = tdm_level_index(gva >> PAGE_SHIFT, TDM_LEVEL_4K);
 	was = test_bit(i, sp->filled) ? sp->gpte[i] : TDM_GPT_G;
 	now = tdm_gpte_read(sp, i);
+	tdm_code_note(vm, sp, i, now);
 	if (test_bit(i, sp->filled) && now == was)
 		return now & TDM_GPT_G;
 	/* Who invalidates what is present is about to use it, mostly. */

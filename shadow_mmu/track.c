@@ -180,9 +180,13 @@ static void table_written(struct tdm_vm *vm, struct tdm_spage *sp, unsigned int 
 
 		if (test_bit(i, sp->filled))
 			tdm_spte_refresh(vm, sp, i, gpte);
+		else
+			tdm_code_note(vm, sp, i, gpte);
 		if (leaf && tdm_eager_fill && !test_bit(i, sp->filled))
 			tdm_spte_fill_eagerly(vm, sp, i, gpte);
 	}
+	if (sp->owner)
+		tdm_root_written(sp);
 }
 
 /* Data, not entries: bytes, or many writes with no use between them. */

@@ -97,6 +97,7 @@
 	X(shadow_split_pages,	"guest large pages mapped by small ones")	\
 	X(rmap_overflows,	"pages with too many mappings, all dropped")	\
 	X(code_writes,		"writes to pages traced for translated code")	\
+	X(code_gens,		"changes of guest page tables that lead to translated code") \
 	X(mem_bytes,		"bytes of kernel memory held for this VM now")
 
 enum tdm_vcpu_stat {

@@ -112,7 +112,8 @@ struct tdm_spage;
  * struct tdm_vcpu_mmu - shadow paging, per vCPU; owned by shadow_mmu/
  *
  * In long mode root[0] is the shadow of the PML4. Otherwise root[] are four page
- * directories of 1 GiB each, and @pae points at them.
+ * directories of 1 GiB each, and @pae points at them. Where CR3 points to no memory
+ * @pae is the root: it has no entries then but the monitor's.
  */
 struct tdm_vcpu_mmu {
 	u64 hw_cr3;			/* (v) for the engine: physical address, no flags; 0 = none yet */
@@ -121,7 +122,9 @@ struct tdm_vcpu_mmu {
 	struct tdm_spage *root[4];	/* (m) referenced */
 	u64 mon_entry;			/* (c) BT: entry @mon_index of every root of this vCPU, not the guest's; 0 = none */
 	u16 mon_index;			/* (v) BT: 256..511, changed only by tdm_mmu_move_monitor() */
-	u64 *pae;			/* (c) hardware PDPTEs, below 4 GiB, 32-byte aligned */
+	bool mon_conflict;		/* (m) BT: the guest's PML4 uses that entry: move the monitor before entering */
+	struct list_head owned;		/* (m) roots with this vCPU's mon_entry, by tdm_spage.owned */
+	u64 *pae;			/* (c) hardware PDPTEs, a page below 4 GiB */
 	u64 retry_rip;			/* (v) see tdm_mmu_unshadow() */
 	u64 retry_exits;		/* (v) ditto */
 	u32 retries;			/* (v) ditto */

@@ -273,6 +273,11 @@ void tdm_host_lookup(struct mm_struct *mm_, unsigned long hva, struct tdm_host_m
 		map->ptep = &m.host_pte[i];
 }
 
+bool tdm_host_kernel_maps(u64 pfn)
+{
+	return true;
+}
+
 enum tdm_host_verdict tdm_host_judge_odd(u64 pte, bool write)
 {
 	return pte & _PAGE_PRESENT ? TDM_HOST_REFUSE : TDM_HOST_FAULT;

@@ -142,6 +142,7 @@ static inline bool test_bit(u64 n, const unsigned long *p) { return p[n / 64] >>
 static inline void set_bit(u64 n, unsigned long *p) { p[n / 64] |= 1ul << (n % 64); }
 static inline void clear_bit(u64 n, unsigned long *p) { p[n / 64] &= ~(1ul << (n % 64)); }
 #define __set_bit	set_bit
+#define __test_and_set_bit test_and_set_bit
 #define __clear_bit	clear_bit
 static inline bool test_and_set_bit(u64 n, unsigned long *p)
 {
