@@ -83,6 +83,7 @@ struct tdm_bt_user {
  * @inject: @inject_valid: event to be delivered at the next entry
  * @resume_rip, @resume_tc: [0] where the last exit stopped, [1] the next
  *	instruction: guest RIP and TC address, good while tc_gen is as then
+ * @iret_at: what state->iret_ptr[] is to be: addresses in the guest's GDT
  * @resume_gen: tc_gen of that moment
  */
 struct tdm_bt {
@@ -104,6 +105,7 @@ struct tdm_bt {
 	u64 resume_rip[2];		/* (v) */
 	u64 resume_tc[2];		/* (v) */
 	u64 resume_gen;			/* (v) */
+	u64 iret_at[4];			/* (v) */
 };
 
 /* RFLAGS that the CPU has as the guest has them; the rest is virtual or fixed. */
@@ -210,6 +212,7 @@ bool tdm_bt_must_emulate(struct tdm_vcpu *vcpu);
 void tdm_bt_enter(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
 int tdm_bt_slow(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
 void tdm_bt_request_window(struct tdm_vcpu *vcpu, u32 windows);
+void tdm_bt_op_iret(struct tdm_bt *b, struct tdm_exit *exit);	/* iret.c; (i) */
 int tdm_bt_user_trap(struct tdm_bt *b, struct tdm_exit *exit);	/* user.c; (p) */
 void tdm_bt_decode_exit(struct tdm_bt *b, struct tdm_exit *exit);	/* (i) monitor state */
 

@@ -122,6 +122,7 @@ static bool enter_kernel(struct tdm_bt *b)
 {
 	struct tdm_vcpu *vcpu = b->vcpu;
 	struct tdm_bt_frame *f = &b->frame;
+	int i;
 
 	f->rip = resume_at(b);
 	if (unlikely(!f->rip))
@@ -137,6 +138,9 @@ static bool enter_kernel(struct tdm_bt *b)
 	b->state->cr2 = vcpu->st.cr2;
 	b->state->cr3 = vcpu->st.cr3;
 	b->state->cr4 = vcpu->st.cr4;
+	/* It may be the guest's doing that they are others: then args[] would lie. */
+	for (i = 0; i < ARRAY_SIZE(b->iret_at); i++)
+		b->state->iret_ptr[i] = b->iret_at[i] ?: b->base + TDM_BT_STATE + TDM_BTS_ARGS;
 	return true;
 }
 

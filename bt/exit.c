@@ -118,6 +118,20 @@ static void user_exit(struct tdm_bt *b, struct tdm_exit *exit)
 	}
 }
 
+/* What SYSCALL and SYSRET load without looking at descriptors. */
+#define FLAT_DATA	(TDM_AR_P | TDM_AR_S | TDM_AR_RW | TDM_AR_ACCESSED | TDM_AR_DB | TDM_AR_G)
+#define FLAT_CODE	(TDM_AR_P | TDM_AR_S | TDM_AR_CODE | TDM_AR_RW | TDM_AR_ACCESSED | \
+			 TDM_AR_L | TDM_AR_G)
+#define USER_DPL		(3u << TDM_AR_DPL_SHIFT)
+
+static void set_flat(struct tdm_segment *s, u16 selector, u32 ar)
+{
+	s->selector = selector;
+	s->base = 0;
+	s->limit = 0xffffffff;
+	s->ar = ar;
+}
+
 /* SYSCALL from CPL 3, in long mode (SDM vol. 2, SYSCALL): the target is CPL 0. */
 static void user_syscall(struct tdm_bt *b, struct tdm_exit *exit)
 {
@@ -135,20 +149,37 @@ static void user_syscall(struct tdm_bt *b, struct tdm_exit *exit)
 	regs->gpr[TDM_R11] = flags;
 	regs->rflags = (flags & ~vcpu->st.sfmask) | X86_EFLAGS_FIXED;
 	regs->rip = compat ? vcpu->st.cstar : vcpu->st.lstar;
-	cs->selector = (vcpu->st.star >> 32) & 0xfffc;
-	ss->selector = cs->selector + 8;
-	cs->base = 0;
-	ss->base = 0;
-	cs->limit = 0xffffffff;
-	ss->limit = 0xffffffff;
-	cs->ar = TDM_AR_P | TDM_AR_S | TDM_AR_CODE | TDM_AR_RW | TDM_AR_ACCESSED |
-		 TDM_AR_L | TDM_AR_G;
-	ss->ar = TDM_AR_P | TDM_AR_S | TDM_AR_RW | TDM_AR_ACCESSED | TDM_AR_DB | TDM_AR_G;
+	set_flat(cs, (vcpu->st.star >> 32) & 0xfffc, FLAT_CODE);
+	set_flat(ss, ((vcpu->st.star >> 32) & 0xfffc) + 8, FLAT_DATA);
+	vcpu->dirty |= TDM_ST_CS_SS;
 	tdm_stat(vcpu, bt_syscalls);
 	exit->kind = TDM_EXIT_NONE;
 }
 
 /* ---- CPL 1: the guest's kernel ---- */
+
+/* What a sequence may use of the real flags: see TDM_REC_F_FLAGS. */
+#define SEQUENCE_FLAGS	((u64)(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | \
+			       X86_EFLAGS_SF | X86_EFLAGS_OF | X86_EFLAGS_DF | X86_EFLAGS_AC))
+
+/* WRGSBASE of translated SWAPGS has faulted on other values. */
+static void set_kernel_gs(struct tdm_vcpu *vcpu, u64 val)
+{
+	if (likely(__is_canonical_address(val, 48)))
+		vcpu->st.kernel_gs_base = val;
+}
+
+static void apply_half_done(struct tdm_bt *b, const struct tdm_bt_rec *rec)
+{
+	struct tdm_vcpu *vcpu = b->vcpu;
+	u64 flags = READ_ONCE(b->state->flags[rec->kind != TDM_REC_BEFORE]);
+
+	if (rec->flags & TDM_REC_F_FLAGS)
+		vcpu->regs.rflags = (vcpu->regs.rflags & ~SEQUENCE_FLAGS) |
+				    (flags & SEQUENCE_FLAGS);
+	if (rec->flags & TDM_REC_F_KGS)
+		set_kernel_gs(vcpu, READ_ONCE(b->state->ind_tc));
+}
 
 static void apply_record(struct tdm_bt *b, const struct tdm_bt_pos *pos)
 {
@@ -161,6 +192,8 @@ static void apply_record(struct tdm_bt *b, const struct tdm_bt_pos *pos)
 		regs->gpr[reg] = READ_ONCE(b->state->spill[reg]);
 		restore &= restore - 1;
 	}
+	if (unlikely(pos->rec.flags & (TDM_REC_F_FLAGS | TDM_REC_F_KGS)))
+		apply_half_done(b, &pos->rec);
 	switch (pos->rec.kind) {
 	case TDM_REC_BEFORE:
 		regs->rip = pos->rip;
@@ -186,14 +219,11 @@ static void kernel_state(struct tdm_bt *b)
 {
 	struct tdm_vcpu *vcpu = b->vcpu;
 	struct tdm_regs *regs = &vcpu->regs;
-	u64 gs = READ_ONCE(b->state->kernel_gs);
 
 	regs->gpr[TDM_RSP] = b->frame.rsp;
 	regs->rflags = (b->frame.rflags & TDM_BT_REAL_FLAGS) | X86_EFLAGS_FIXED |
 		       (READ_ONCE(b->state->vif) & TDM_BT_IF);
-	/* WRGSBASE of our own SWAPGS has faulted on others. */
-	if (likely(__is_canonical_address(gs, 48)))
-		vcpu->st.kernel_gs_base = gs;
+	set_kernel_gs(vcpu, READ_ONCE(b->state->kernel_gs));
 	vcpu->ev.int_shadow = 0;
 }
 
@@ -249,6 +279,32 @@ static void op_io(struct tdm_vcpu *vcpu, struct tdm_exit *exit, const struct tdm
 	exit->io.tried = false;
 }
 
+static void op_swapgs(struct tdm_bt *b, struct tdm_exit *exit)
+{
+	swap(b->gs_base, b->vcpu->st.kernel_gs_base);
+	b->vcpu->regs.rip += exit->insn_len;
+	exit->kind = TDM_EXIT_NONE;
+}
+
+/* SDM vol. 2, SYSRET, 64-bit operand size; what can fault goes to the interpreter. */
+static void op_sysret(struct tdm_bt *b, struct tdm_exit *exit)
+{
+	struct tdm_vcpu *vcpu = b->vcpu;
+	struct tdm_segment *cs = &vcpu->st.seg[TDM_SEG_CS], *ss = &vcpu->st.seg[TDM_SEG_SS];
+	u64 *gpr = vcpu->regs.gpr;
+
+	if (!(vcpu->st.efer & EFER_SCE) || !__is_canonical_address(gpr[TDM_RCX], 48)) {
+		exit->kind = TDM_EXIT_INSN;
+		return;
+	}
+	vcpu->regs.rip = gpr[TDM_RCX];
+	vcpu->regs.rflags = (gpr[TDM_R11] & 0x3c7fd7) | X86_EFLAGS_FIXED;
+	set_flat(cs, (((vcpu->st.star >> 48) + 16) | 3) & 0xffff, FLAT_CODE | USER_DPL);
+	set_flat(ss, (((vcpu->st.star >> 48) + 8) | 3) & 0xffff, FLAT_DATA | USER_DPL);
+	vcpu->dirty |= TDM_ST_CS_SS;
+	exit->kind = TDM_EXIT_NONE;
+}
+
 static const u8 op_kinds[TDM_NR_BT_OPS] = {
 	[TDM_BT_OP_CPUID]	= TDM_EXIT_CPUID,
 	[TDM_BT_OP_HLT]		= TDM_EXIT_HLT,
@@ -274,6 +330,20 @@ static void callout_op(struct tdm_bt *b, struct tdm_exit *exit, const struct tdm
 	case TDM_BT_OP_CR_WRITE:
 	case TDM_BT_OP_CR_READ:
 		op_cr(exit, rec, op == TDM_BT_OP_CR_READ);
+		break;
+	case TDM_BT_OP_SWAPGS:
+		op_swapgs(b, exit);
+		break;
+	case TDM_BT_OP_IRET:
+		tdm_bt_op_iret(b, exit);
+		break;
+	case TDM_BT_OP_SYSRET:
+		op_sysret(b, exit);
+		break;
+	case TDM_BT_OP_CLTS:
+		exit->kind = TDM_EXIT_CR;
+		exit->cr.op = TDM_CR_CLTS;
+		exit->cr.cr = 0;
 		break;
 	case TDM_BT_OP_IO:
 		op_io(b->vcpu, exit, rec);
@@ -339,7 +409,7 @@ static void kernel_exit(struct tdm_bt *b, struct tdm_exit *exit)
 		return;
 	}
 	if (f->vector == X86_TRAP_PF) {
-		if (is_sti_store(b))
+		if (is_sti_store(b) || (pos.rec.op == TDM_BT_OP_IRET && pos.rec.a))
 			exit->kind = TDM_EXIT_INSN;
 		else
 			page_fault(b, exit);

@@ -85,6 +85,9 @@
 #define TDM_BTS_CR2		0x0b0
 #define TDM_BTS_CR3		0x0b8
 #define TDM_BTS_CR4		0x0c0
+#define TDM_BTS_FLAGS		0x0c8	/* [0] before, [1] after: TDM_REC_F_FLAGS */
+#define TDM_BTS_ARGS		0x0d8	/* 9 of them */
+#define TDM_BTS_IRET_PTR	0x120	/* 4 of them */
 
 #ifndef __ASSEMBLY__
 #include <linux/types.h>
@@ -100,6 +103,12 @@
  * @ind_tc: the same, TC address
  * @site: TDM_BT_ID() of the indirect branch under way
  * @cr0, @cr2, @cr3, @cr4: for reads; writes of the guest leave translated code
+ * @flags: the guest's flags while a sequence uses the real ones: see
+ *	TDM_REC_F_FLAGS
+ * @args: memory operands that translated code read for a callout. IRETQ: the
+ *	five values on the stack, then what @iret_ptr points to
+ * @iret_ptr: addresses of four descriptors in the guest's GDT that IRETQ is likely
+ *	to load; of @args where there is none
  *
  * The guest can write every byte of it at any time: whoever reads it outside of
  * translated code checks it as a value from the guest.
@@ -116,6 +125,9 @@ struct tdm_bt_state {
 	__u64 cr2;
 	__u64 cr3;
 	__u64 cr4;
+	__u64 flags[2];
+	__u64 args[9];
+	__u64 iret_ptr[4];
 };
 
 #endif /* __ASSEMBLY__ */

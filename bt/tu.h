@@ -68,9 +68,10 @@ enum tdm_bt_op {
 	TDM_BT_OP_RDTSCP,
 	TDM_BT_OP_IO,		/* @a: size, @b: 1 = in, @imm: port, @c: 1 = port in DX */
 	TDM_BT_OP_WBINVD,
-	TDM_BT_OP_IRET,
-	TDM_BT_OP_SYSRET,
+	TDM_BT_OP_IRET,		/* 64-bit; operands are in tdm_bt_state.args */
+	TDM_BT_OP_SYSRET,	/* 64-bit (REX.W) */
 	TDM_BT_OP_SWAPGS,
+	TDM_BT_OP_CLTS,
 	TDM_BT_OP_RET,		/* an indirect branch: how to undo it; @imm: bytes popped besides */
 	TDM_BT_OP_CALL_IND,
 	TDM_BT_OP_JMP_IND,
@@ -111,6 +112,13 @@ struct tdm_bt_rec {
  * callout.
  */
 #define TDM_REC_F_STI_SHADOW	0x01
+/*
+ * The status flags, DF and AC of the guest are in tdm_bt_state.flags: [0] with
+ * TDM_REC_BEFORE, [1] with the others. The remaining real flags are right.
+ */
+#define TDM_REC_F_FLAGS		0x02
+/* SWAPGS half done: tdm_bt_state.kernel_gs is to be set to .ind_tc. */
+#define TDM_REC_F_KGS		0x04
 
 /**
  * struct tdm_bt_link - a direct way out of a fragment
@@ -199,8 +207,9 @@ int tdm_bt_translate(struct tdm_bt_tr *tr);
  * @tr: @va, @base, and @out set; fills @out, @out_len, @recs
  *
  * Starts with the indirect-branch lookup: on entry the target is in
- * tdm_bt_state.ind_rip and in RAX, guest RAX in its spill slot, site set. On a
- * miss: a callout with TDM_BT_ID(TDM_BT_ID_COMMON, TDM_BT_WHAT_MISS).
+ * tdm_bt_state.ind_rip, site set, the registers are the guest's. On a miss: a
+ * callout with TDM_BT_ID(TDM_BT_ID_COMMON, TDM_BT_WHAT_MISS). All records are
+ * TDM_REC_INDIRECT; what the branch was tells the record of its own, by site.
  */
 void tdm_bt_emit_common(struct tdm_bt_tr *tr);
 

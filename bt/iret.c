@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IRETQ of the guest's kernel, in the cases that matter: to 64-bit code at CPL 0 or
+ * 3, nothing odd (SDM vol. 2, IRET, IA-32e mode). What is odd or faults goes to the
+ * interpreter, which has the whole instruction.
+ *
+ * Translated code has read the stack, and the descriptors that iret_ptr[] points
+ * to: with the guest's own mappings and rights, as the instruction would. Here
+ * nothing of guest memory is touched.
+ */
+#include <asm/processor-flags.h>
+
+#include "bt/bt.h"
+
+/* Slots of tdm_bt_state.iret_ptr. */
+enum { USER_CS, USER_SS, KERNEL_CS, KERNEL_SS };
+
+/* struct tdm_bt_state.args */
+enum { ARG_RIP, ARG_CS, ARG_RFLAGS, ARG_RSP, ARG_SS, ARG_DESC };
+
+
+/* Of the image: what IRETQ at CPL 0 loads. RF included. */
+#define IRET_FLAGS	0x3d7fd5ull
+
+static struct tdm_segment segment(u16 selector, u64 raw)
+{
+	struct tdm_segment s = { .selector = selector };
+
+	s.base = (raw >> 16 & 0xffffff) | (raw >> 32 & 0xff000000);
+	s.limit = (raw & 0xffff) | (raw >> 32 & 0xf0000);
+	s.ar = raw >> 40 & 0xf0ff;
+	if (s.ar & TDM_AR_G)
+		s.limit = s.limit << 12 | 0xfff;
+	return s;
+}
+
+/* The descriptor of a selector, if the slot is for it; else it will be, next time. */
+static bool descriptor(struct tdm_bt *b, u16 selector, int slot, struct tdm_segment *s)
+{
+	const struct tdm_table *gdt = &b->vcpu->st.gdt;
+	u64 at = gdt->base + (selector & ~7u);
+
+	if ((selector & 4) || (selector | 7u) > gdt->limit)
+		return false;
+	if (b->iret_at[slot] != at) {
+		b->iret_at[slot] = at;
+		b->state->iret_ptr[slot] = at;
+		return false;
+	}
+	*s = segment(selector, READ_ONCE(b->state->args[ARG_DESC + slot]));
+	return true;
+}
+
+/* Present, accessed, of that kind and level, nothing that needs a closer look. */
+static bool good_cs(const struct tdm_segment *s, unsigned int rpl)
+{
+	const u32 want = TDM_AR_P | TDM_AR_S | TDM_AR_CODE | TDM_AR_ACCESSED | TDM_AR_L;
+
+	return (s->ar & (want | TDM_AR_DC | TDM_AR_DB)) == want &&
+	       (s->ar & TDM_AR_DPL) >> TDM_AR_DPL_SHIFT == rpl;
+}
+
+static bool good_ss(const struct tdm_segment *s, unsigned int rpl)
+{
+	const u32 want = TDM_AR_P | TDM_AR_S | TDM_AR_RW | TDM_AR_ACCESSED;
+
+	return (s->ar & (want | TDM_AR_CODE)) == want &&
+	       (s->ar & TDM_AR_DPL) >> TDM_AR_DPL_SHIFT == rpl;
+}
+
+/* Segments that the outer level may not keep are loaded with null: not here. */
+static bool keeps_segments(struct tdm_vcpu *vcpu)
+{
+	static const u8 segs[] = { TDM_SEG_ES, TDM_SEG_DS, TDM_SEG_FS, TDM_SEG_GS };
+	const struct tdm_segment *s;
+	int i;
+
+	tdm_need(vcpu, TDM_ST_SEG_REST);
+	for (i = 0; i < ARRAY_SIZE(segs); i++) {
+		s = &vcpu->st.seg[segs[i]];
+		if (!(s->ar & TDM_AR_UNUSABLE) && (s->ar & TDM_AR_DPL) != TDM_AR_DPL)
+			return false;
+	}
+	return true;
+}
+
+static bool do_iret(struct tdm_bt *b)
+{
+	struct tdm_vcpu *vcpu = b->vcpu;
+	struct tdm_segment cs, ss = { .ar = TDM_AR_UNUSABLE };
+	u16 cs_sel = READ_ONCE(b->state->args[ARG_CS]);
+	u16 ss_sel = READ_ONCE(b->state->args[ARG_SS]);
+	u64 rip = READ_ONCE(b->state->args[ARG_RIP]);
+	u64 flags = READ_ONCE(b->state->args[ARG_RFLAGS]);
+	unsigned int rpl = cs_sel & 3;
+	bool user = rpl == 3;
+
+	if ((vcpu->regs.rflags & X86_EFLAGS_NT) || vcpu->ev.nmi_masked ||
+	    (flags & X86_EFLAGS_VM) || (rpl && !user) || (ss_sel & 3) != rpl ||
+	    !__is_canonical_address(rip, 48))
+		return false;
+	if (!descriptor(b, cs_sel, user ? USER_CS : KERNEL_CS, &cs) || !good_cs(&cs, rpl))
+		return false;
+	if (user || ss_sel) {
+		if (!descriptor(b, ss_sel, user ? USER_SS : KERNEL_SS, &ss) ||
+		    !good_ss(&ss, rpl))
+			return false;
+	}
+	if (user && !keeps_segments(vcpu))
+		return false;
+	vcpu->regs.rip = rip;
+	vcpu->regs.gpr[TDM_RSP] = READ_ONCE(b->state->args[ARG_RSP]);
+	vcpu->regs.rflags = (flags & IRET_FLAGS) | X86_EFLAGS_FIXED;
+	vcpu->st.seg[TDM_SEG_CS] = cs;
+	vcpu->st.seg[TDM_SEG_SS] = ss;
+	vcpu->dirty |= TDM_ST_CS_SS;
+	return true;
+}
+
+/**
+ * tdm_bt_op_iret() - TDM_BT_OP_IRET
+ * @b: the vCPU, before the instruction; monitor state
+ * @exit: filled: TDM_EXIT_NONE if done, TDM_EXIT_INSN if the interpreter is to do it
+ */
+void tdm_bt_op_iret(struct tdm_bt *b, struct tdm_exit *exit)
+{
+	exit->kind = do_iret(b) ? TDM_EXIT_NONE : TDM_EXIT_INSN;
+}
