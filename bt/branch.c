@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Branches of the translator, and the code all fragments share.
+ *
+ * Return addresses on the guest's stack are the guest's: a RET is an indirect
+ * branch like any other, looked up by guest address. Beware: everything here
+ * keeps the flags, so no compares: LEA and JRCXZ take their place.
+ */
+#include "bt/xlate.h"
+
+#include "arch/x86/insn-zydis.h"
+
+#define PUSH_IMM32	0x68
+#define PUSH_RAX	0x50
+#define JRCXZ		0xe3
+
+/* Where a direct branch leads. */
+static u64 branch_target(const struct tdm_xl *x)
+{
+	return xl_next(x) + x->tr->insn.opnd[0].imm;
+}
+
+/* jmp to a link; the last instruction of the fragment if @elide */
+static void jmp_link(struct tdm_xl *x, unsigned int n, u64 target, bool elide)
+{
+	tdm_emit_pad(&x->e, 1);
+	tdm_emit_jmp(&x->e, x->tr->cont[n]);
+	tdm_xl_link(x, n, target, elide);
+}
+
+bool tdm_xl_jmp(struct tdm_xl *x)
+{
+	xl_before(x, 0);
+	jmp_link(x, 0, branch_target(x), true);
+	x->stop = true;
+	return true;
+}
+
+bool tdm_xl_jcc(struct tdm_xl *x)
+{
+	xl_before(x, 0);
+	tdm_emit_pad(&x->e, 2);
+	tdm_emit_jcc(&x->e, x->tr->insn.opcode, x->tr->cont[0]);
+	tdm_xl_link(x, 0, branch_target(x), false);
+	xl_after(x, 0);
+	jmp_link(x, 1, xl_next(x), true);
+	x->stop = true;
+	return true;
+}
+
+/* LOOPcc, JRCXZ, JECXZ: there is only a short form, so around a jmp. */
+bool tdm_xl_loop(struct tdm_xl *x)
+{
+	const struct tdm_insn *insn = &x->tr->insn;
+	unsigned int at;
+
+	xl_before(x, 0);
+	if (insn->addrsize == 4)
+		tdm_emit_u8(&x->e, 0x67);
+	tdm_emit_u8(&x->e, insn->opcode);
+	tdm_emit_u8(&x->e, 0);
+	at = x->e.len;
+	xl_after(x, 0);
+	jmp_link(x, 1, xl_next(x), false);
+	tdm_emit_short(&x->e, at);
+	tdm_xl_record(x, TDM_REC_TAKEN, 0, 0);
+	jmp_link(x, 0, branch_target(x), true);
+	x->stop = true;
+	return true;
+}
+
+/* Push the guest's return address; RAX is spilled if it does not fit 32 bits. */
+static void push_return(struct tdm_xl *x)
+{
+	u64 ret = xl_next(x);
+
+	if (xl_fits32(ret)) {
+		tdm_emit_u8(&x->e, PUSH_IMM32);
+		tdm_emit_u32(&x->e, ret);
+		return;
+	}
+	tdm_emit_mov_imm(&x->e, TDM_RAX, ret);
+	tdm_emit_u8(&x->e, PUSH_RAX);
+}
+
+bool tdm_xl_call(struct tdm_xl *x)
+{
+	xl_before(x, 0);
+	if (xl_fits32(xl_next(x))) {
+		push_return(x);
+	} else {
+		xl_spill(x, TDM_RAX);
+		xl_before(x, XL_BIT(TDM_RAX));
+		push_return(x);
+		tdm_xl_record(x, TDM_REC_TAKEN, XL_BIT(TDM_RAX), 0);
+		xl_unspill(x, TDM_RAX);
+	}
+	tdm_xl_record(x, TDM_REC_TAKEN, 0, 0);
+	jmp_link(x, 0, branch_target(x), true);
+	x->stop = true;
+	return true;
+}
+
+/* The target is in ind_rip: say who goes there, and look it up. */
+static bool go_indirect(struct tdm_xl *x)
+{
+	tdm_emit_jmp(&x->e, x->tr->common);
+	x->stop = true;
+	return true;
+}
+
+static void store_site(struct tdm_xl *x)
+{
+	tdm_emit_store_imm32(&x->e, x->e.state + TDM_BTS_SITE,
+			     TDM_BT_ID(x->tr->tu, x->n));
+}
+
+bool tdm_xl_ret(struct tdm_xl *x)
+{
+	const struct tdm_insn *insn = &x->tr->insn;
+
+	x->rec.op = TDM_BT_OP_RET;
+	x->rec.imm = insn->opcode == 0xc2 ? (u16)insn->opnd[0].imm : 0;
+	xl_before(x, 0);
+	store_site(x);
+	if (!x->rec.imm) {
+		/* All of it in one instruction. */
+		tdm_emit_state(&x->e, TDM_X86_POP_M, 0, TDM_BTS_IND_RIP);
+		tdm_xl_record(x, TDM_REC_INDIRECT, 0, 0);
+		return go_indirect(x);
+	}
+	xl_spill(x, TDM_RAX);
+	tdm_emit_bytes(&x->e, (const u8[]) { 0x48, 0x8b, 0x04, 0x24 }, 4);
+	xl_before(x, XL_BIT(TDM_RAX));
+	tdm_emit_state(&x->e, TDM_X86_STORE, TDM_RAX, TDM_BTS_IND_RIP);
+	xl_unspill(x, TDM_RAX);
+	xl_before(x, 0);
+	tdm_emit_lea_rsp(&x->e, 8 + x->rec.imm);
+	tdm_xl_record(x, TDM_REC_INDIRECT, 0, 0);
+	return go_indirect(x);
+}
+
+/*
+ * RAX = memory operand of an indirect branch: MOV with the same prefixes and
+ * address. RAX is spilled.
+ */
+static void load_target(struct tdm_xl *x)
+{
+	const struct tdm_insn *insn = &x->tr->insn;
+	const ZydisDecodedInstruction *zi = &tdm_insn_raw(&x->tr->work)->zi;
+	const struct tdm_operand *op = &insn->opnd[0];
+	unsigned int modrm = zi->raw.modrm.offset, i;
+	bool abs = op->base == TDM_REG_RIP;
+	u64 addr = xl_next(x) + zi->raw.disp.value;
+
+	if (insn->addrsize == 4)
+		addr = (u32)addr;
+	if (abs && !xl_fits32(addr) && insn->addrsize == 8) {
+		tdm_emit_mov_imm(&x->e, TDM_RAX, addr);
+		xl_before(x, XL_BIT(TDM_RAX));
+	}
+	for (i = 0; i < zi->raw.prefix_count; i++)
+		switch (insn->bytes[i]) {
+		case 0x64: case 0x65: case 0x67:
+			tdm_emit_u8(&x->e, insn->bytes[i]);
+		}
+	i = 0x48;
+	if (!abs && (zi->attributes & ZYDIS_ATTRIB_HAS_REX))
+		i |= insn->bytes[zi->raw.rex.offset] & 3;
+	tdm_emit_u8(&x->e, i);
+	tdm_emit_u8(&x->e, 0x8b);
+	if (!abs) {
+		tdm_emit_u8(&x->e, insn->bytes[modrm] & 0xc7);
+		tdm_emit_bytes(&x->e, insn->bytes + modrm + 1, insn->len - modrm - 1);
+	} else if (xl_fits32(addr) || insn->addrsize == 4) {
+		tdm_emit_u8(&x->e, 0x04);
+		tdm_emit_u8(&x->e, 0x25);
+		tdm_emit_u32(&x->e, addr);
+	} else {
+		tdm_emit_u8(&x->e, 0x00);
+	}
+}
+
+/* ind_rip = the operand of an indirect branch. */
+static void store_target(struct tdm_xl *x)
+{
+	const struct tdm_operand *op = &x->tr->insn.opnd[0];
+
+	xl_before(x, 0);
+	store_site(x);
+	if (op->kind == TDM_OPND_GPR) {
+		tdm_emit_state(&x->e, TDM_X86_STORE, op->reg, TDM_BTS_IND_RIP);
+		return;
+	}
+	xl_spill(x, TDM_RAX);
+	load_target(x);
+	xl_before(x, XL_BIT(TDM_RAX));
+	tdm_emit_state(&x->e, TDM_X86_STORE, TDM_RAX, TDM_BTS_IND_RIP);
+}
+
+bool tdm_xl_jmp_ind(struct tdm_xl *x)
+{
+	x->rec.op = TDM_BT_OP_JMP_IND;
+	store_target(x);
+	if (x->tr->insn.opnd[0].kind != TDM_OPND_GPR)
+		xl_unspill(x, TDM_RAX);
+	tdm_xl_record(x, TDM_REC_INDIRECT, 0, 0);
+	return go_indirect(x);
+}
+
+bool tdm_xl_call_ind(struct tdm_xl *x)
+{
+	bool spilled = x->tr->insn.opnd[0].kind != TDM_OPND_GPR;
+	bool wide = !xl_fits32(xl_next(x));
+
+	x->rec.op = TDM_BT_OP_CALL_IND;
+	store_target(x);
+	if (wide && !spilled) {
+		xl_spill(x, TDM_RAX);
+		xl_before(x, XL_BIT(TDM_RAX));
+	}
+	if (!wide && spilled) {
+		xl_unspill(x, TDM_RAX);
+		xl_before(x, 0);
+	}
+	push_return(x);
+	if (wide) {
+		tdm_xl_record(x, TDM_REC_INDIRECT, XL_BIT(TDM_RAX), 0);
+		xl_unspill(x, TDM_RAX);
+	}
+	tdm_xl_record(x, TDM_REC_INDIRECT, 0, 0);
+	return go_indirect(x);
+}
+
+static void common_indirect(struct tdm_xl *x, u16 restore)
+{
+	tdm_xl_record(x, TDM_REC_INDIRECT, restore, 0);
+}
+
+/*
+ * RDX = entry of the lookup table for RAX, RCX = its ntag + RAX: 0 if it is for
+ * this target.
+ */
+static void common_probe(struct tdm_xl *x)
+{
+	static const u8 scale_load_compare[] = {
+		0x8d, 0x0c, 0x09,		/* lea ecx, [rcx + rcx] */
+		0x48, 0x8d, 0x14, 0xca,		/* lea rdx, [rdx + rcx * 8] */
+		0x48, 0x8b, 0x0a,		/* mov rcx, [rdx] */
+		0x48, 0x8d, 0x0c, 0x01,		/* lea rcx, [rcx + rax] */
+	};
+	static const u8 movzx_ecx_ax[] = { 0x0f, 0xb7, 0xc8 };
+
+	static_assert(TDM_BT_LOOKUP_BITS == 16 && TDM_BT_LOOKUP_SIZE == 16 &&
+		      TDM_BT_LOOKUP_NTAG == 0);
+	tdm_emit_bytes(&x->e, movzx_ecx_ax, sizeof(movzx_ecx_ax));
+	tdm_emit_rip(&x->e, TDM_X86_LEA, TDM_RDX, x->tr->base + TDM_BT_LOOKUP, 0);
+	tdm_emit_bytes(&x->e, scale_load_compare, sizeof(scale_load_compare));
+}
+
+/* tu.h has the contract. */
+void tdm_bt_emit_common(struct tdm_bt_tr *tr)
+{
+	const u16 both = XL_BIT(TDM_RAX) | XL_BIT(TDM_RCX) | XL_BIT(TDM_RDX);
+	struct tdm_xl x;
+	unsigned int at;
+
+	tdm_xl_start(&x, tr);
+	common_indirect(&x, 0);
+	xl_spill(&x, TDM_RAX);
+	xl_spill(&x, TDM_RCX);
+	xl_spill(&x, TDM_RDX);
+	common_indirect(&x, both);
+	tdm_emit_state(&x.e, TDM_X86_LOAD, TDM_RAX, TDM_BTS_IND_RIP);
+	common_probe(&x);
+	tdm_emit_u8(&x.e, JRCXZ);
+	tdm_emit_u8(&x.e, 0);
+	at = x.e.len;
+
+	xl_unspill(&x, TDM_RDX);
+	xl_unspill(&x, TDM_RCX);
+	xl_unspill(&x, TDM_RAX);
+	common_indirect(&x, 0);
+	tdm_emit_callout(&x.e, TDM_BT_ID(TDM_BT_ID_COMMON, TDM_BT_WHAT_MISS));
+
+	tdm_emit_short(&x.e, at);
+	common_indirect(&x, both);
+	tdm_emit_bytes(&x.e, (const u8[]) { 0x48, 0x8b, 0x42, TDM_BT_LOOKUP_TC }, 4);
+	tdm_emit_state(&x.e, TDM_X86_STORE, TDM_RAX, TDM_BTS_IND_TC);
+	xl_unspill(&x, TDM_RDX);
+	xl_unspill(&x, TDM_RCX);
+	xl_unspill(&x, TDM_RAX);
+	common_indirect(&x, 0);
+	tdm_emit_state(&x.e, TDM_X86_JMP_M, 4, TDM_BTS_IND_TC);
+	if (WARN_ON_ONCE(x.e.overflow))
+		x.e.len = 0;
+	tr->out_len = x.e.len;
+}
