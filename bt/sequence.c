@@ -204,3 +204,30 @@ bool tdm_xl_cr_read(struct tdm_xl *x)
 	tdm_emit_state(&x->e, TDM_X86_LOAD, insn->opnd[0].reg, fields[insn->opnd[1].reg]);
 	return true;
 }
+
+/*
+ * IRETQ: the monitor does it, but what it reads is read here, with the guest's
+ * own tables and faults: the frame, and the descriptors it is likely to load.
+ */
+bool tdm_xl_iret(struct tdm_xl *x)
+{
+	unsigned int i;
+
+	x->stop = true;
+	x->rec.op = TDM_BT_OP_IRET;
+	xl_before(x, 0);
+	xl_spill(x, TDM_RSP);
+	xl_before(x, XL_BIT(TDM_RSP));
+	for (i = 0; i < 5; i++)
+		tdm_emit_state(&x->e, TDM_X86_POP_M, 0, TDM_BTS_ARGS + 8 * i);
+	/* A fault at these is none of the guest's: tell them by @a. */
+	x->rec.a = 1;
+	xl_before(x, XL_BIT(TDM_RSP));
+	for (i = 0; i < 4; i++) {
+		tdm_emit_state(&x->e, TDM_X86_LOAD, TDM_RSP, TDM_BTS_IRET_PTR + 8 * i);
+		tdm_emit_state(&x->e, TDM_X86_POP_M, 0, TDM_BTS_ARGS + 8 * (5 + i));
+	}
+	xl_unspill(x, TDM_RSP);
+	x->rec.a = 0;
+	return tdm_xl_callout(x, TDM_BT_OP_IRET);
+}

@@ -104,5 +104,6 @@ bool tdm_xl_swapgs(struct tdm_xl *x);
 bool tdm_xl_stac(struct tdm_xl *x);
 bool tdm_xl_clac(struct tdm_xl *x);
 bool tdm_xl_cr_read(struct tdm_xl *x);
+bool tdm_xl_iret(struct tdm_xl *x);
 
 #endif /* TDM_BT_XLATE_H */
