@@ -199,7 +199,8 @@ void tdm_bt_enter(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 		exit->hw_reason = b->frame.vector;
 		exit->hw_qual = b->frame.rip;
 		tdm_bt_decode_exit(b, exit);
-	} while (exit->kind == TDM_EXIT_NONE && likely(!READ_ONCE(vcpu->requests)));
+	} while (exit->kind == TDM_EXIT_NONE && likely(!READ_ONCE(vcpu->requests)) &&
+		 likely(!tdm_bt_verify));
 }
 
 /* The guest began to use the PML4 entry that the monitor slot is in: take another. */

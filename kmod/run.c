@@ -23,6 +23,7 @@
 #include "kmod/event.h"
 #include "kmod/ioctl_state.h"
 #include "kmod/trace.h"
+#include "kmod/verify.h"
 #include "shadow_mmu/mmu.h"
 
 /* ---- INIT, SIPI, HLT ---- */
@@ -201,6 +202,8 @@ static int enter_guest(struct tdm_vcpu *vcpu)
 	if (!is_runnable(vcpu))
 		return 1;
 
+	if (unlikely(tdm_bt_verify))
+		tdm_verify_begin(vcpu);
 	preempt_disable();
 	vcpu->ops->prepare(vcpu);
 	local_irq_disable();
@@ -222,7 +225,7 @@ static int enter_guest(struct tdm_vcpu *vcpu)
 		vcpu->ops->enter(vcpu, exit);
 		tdm_stat(vcpu, exits);
 		trace_tdm_exit(vcpu, exit);
-		fast = tdm_fast_exit(vcpu, exit);
+		fast = unlikely(tdm_bt_verify) ? TDM_FAST_NO : tdm_fast_exit(vcpu, exit);
 	} while (fast != TDM_FAST_NO && !must_leave(vcpu));
 	tdm_fpu_exit(vcpu);
 	if (vcpu->ops->leave)
@@ -231,6 +234,8 @@ static int enter_guest(struct tdm_vcpu *vcpu)
 	/* A pending host interrupt is taken right here. */
 	local_irq_enable();
 	preempt_enable();
+	if (unlikely(tdm_bt_verify) && !tdm_verify_end(vcpu))
+		return 0;
 	if (fast != TDM_FAST_NO)
 		return 1;
 	return tdm_handle_exit(vcpu, exit);

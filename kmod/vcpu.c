@@ -21,6 +21,7 @@
 #include "arch/x86/fpu.h"
 #include "arch/x86/msr.h"
 #include "kmod/core.h"
+#include "kmod/verify.h"
 #include "kmod/devices/irq.h"
 #include "kmod/event.h"
 #include "shadow_mmu/mmu.h"
@@ -367,6 +368,7 @@ void tdm_vcpu_free(struct tdm_vcpu *vcpu)
 {
 	if (vcpu->lapic)
 		tdm_lapic_destroy(vcpu);
+	tdm_verify_free(vcpu);
 	vcpu->ops->vcpu_destroy(vcpu);
 	tdm_mmu_vcpu_destroy(vcpu);
 	tdm_emul_destroy(vcpu);

@@ -266,6 +266,7 @@ struct tdm_why {
  *		ticks of the host; ~0ull = off. May be NULL.
  * @code_written: memory with a TDM_TRACK_CODE trace was or may have been written;
  *		mmu lock or slots_sem held, may not sleep. NULL: no such traces
+ * @explain:	(p) to the log: what the engine made of the guest code at @rip. NULL: nothing
  * @dump:	(l) engine state as text, for debugfs and failures
  */
 struct tdm_engine_ops {
@@ -305,10 +306,14 @@ struct tdm_engine_ops {
 	void (*intercepts_changed)(struct tdm_vcpu *vcpu);
 	void (*set_timer)(struct tdm_vcpu *vcpu, u64 delta_tsc);
 	void (*code_written)(struct tdm_vm *vm, u64 gpa, u64 len);
+	void (*explain)(struct tdm_vcpu *vcpu, u64 rip);
 	void (*dump)(struct tdm_vcpu *vcpu, struct seq_file *m);
 };
 
 extern const struct tdm_engine_ops tdm_vmx_ops;
 extern const struct tdm_engine_ops tdm_bt_ops;
+
+/* kmod/verify.c: the BT engine is to run one fragment per entry, and not to chain. */
+extern bool tdm_bt_verify;
 
 #endif /* TDM_ENGINE_H */

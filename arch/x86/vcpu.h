@@ -25,6 +25,7 @@
 struct tdm_lapic;
 struct tdm_cpuid;
 struct tdm_emul;
+struct tdm_verify;
 struct tdm_fpu;
 
 /* ev.int_shadow */
@@ -183,6 +184,8 @@ struct tdm_vcpu {
 
 	/* emulator context, kmod/emulate.c */
 	struct tdm_emul *emul;		/* (c) */
+
+	struct tdm_verify *verify;	/* (v) kmod/verify.c; NULL unless bt_verify */
 
 	/* guest debugging, KVM_SET_GUEST_DEBUG */
 	u32 guest_debug;		/* (v) KVM_GUESTDBG_* */
