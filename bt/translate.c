@@ -403,7 +403,7 @@ static void xl_go_on(struct tdm_xl *x)
 /* tu.h has the contract. */
 int tdm_bt_translate(struct tdm_bt_tr *tr)
 {
-	struct xl_mark mark;
+	struct xl_mark mark = {};
 	struct tdm_xl x;
 	int ret;
 

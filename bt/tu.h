@@ -113,10 +113,13 @@ struct tdm_bt_rec {
  */
 #define TDM_REC_F_STI_SHADOW	0x01
 /*
- * The status flags, DF and AC of the guest are in tdm_bt_state.flags: [0] with
- * TDM_REC_BEFORE, [1] with the others. The remaining real flags are right.
+ * Flags of the guest are in tdm_bt_state.flags: with TDM_REC_BEFORE those of the
+ * first mask in [0], with the others those of the second in [1]. The remaining
+ * real flags are right.
  */
 #define TDM_REC_F_FLAGS		0x02
+#define TDM_REC_FLAGS_BEFORE	0x0008d5u	/* CF PF AF ZF SF OF */
+#define TDM_REC_FLAGS_AFTER	0x244cd5u	/* besides DF NT AC ID */
 /* SWAPGS half done: tdm_bt_state.kernel_gs is to be set to .ind_tc. */
 #define TDM_REC_F_KGS		0x04
 
