@@ -22,6 +22,8 @@
  *					the guest's interrupt window go here, and
  *					fault when an interrupt waits for that
  *	PRIV		not mapped	the monitor's own data (monitor's view only)
+ *	SWITCH_GDT	not mapped	GDT while switching, ditto
+ *	PSTACK		not mapped	stacks of NMI, #MC... in monitor state, ditto
  *	LOOKUP		rw-		indirect branches: guest RIP to TC address
  *	TC		r-x		translation cache, shared by the VM's vCPUs
  */
@@ -38,6 +40,8 @@
 #define TDM_BT_STATE		0x00060000
 #define TDM_BT_STI		0x00061000
 #define TDM_BT_PRIV		0x00062000
+#define TDM_BT_SWITCH_GDT	0x00080000	/* 16 pages */
+#define TDM_BT_PSTACK		0x000a0000	/* as STACK */
 #define TDM_BT_LOOKUP		0x00200000	/* a PDE of its own: one store changes the space */
 #define TDM_BT_TC		0x40000000	/* a PDPTE of its own */
 #define TDM_BT_TC_MAX		0x20000000
@@ -49,11 +53,12 @@
 #define TDM_BT_STACK_DB		(TDM_BT_STACK + 0x6000)
 #define TDM_BT_STACK_DF		(TDM_BT_STACK + 0x8000)
 #define TDM_BT_STACK_MC		(TDM_BT_STACK + 0xa000)
+#define TDM_BT_PSTACK_RSP0	(TDM_BT_PSTACK + 0x2000)
 
 /* Entries of the lookup table: index = low 16 bits of the guest's RIP. */
 #define TDM_BT_LOOKUP_BITS	16
 #define TDM_BT_LOOKUP_SIZE	16
-#define TDM_BT_LOOKUP_NTAG	0	/* u64: minus the guest's RIP; 0 = free */
+#define TDM_BT_LOOKUP_NTAG	0	/* u64: minus the guest's RIP; 0 = free; the 0th: 1 = free */
 #define TDM_BT_LOOKUP_TC	8	/* u64: address in the TC */
 
 /*
@@ -62,6 +67,10 @@
  * follows the instruction: TDM_BT_ID().
  */
 #define TDM_BT_VEC_CALLOUT	0x18
+
+/* tdm_bt_frame.vector of what has none. */
+#define TDM_BT_VEC_SYSCALL	0x100
+#define TDM_BT_VEC_SYSCALL32	0x101
 
 /* Selectors of the monitor's GDT: the top of it, where no guest has its own. */
 #define TDM_BT_SEL_K64		0xff80	/* ring 0 code: the stubs */

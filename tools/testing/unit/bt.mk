@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Unit tests of the BT engine's translator, plain and with the sanitizers.
+
+TDM_TOP := $(abspath $(dir $(lastword $(MAKEFILE_LIST)))/../../..)
+TDM_ZYDIS := $(shell $(TDM_TOP)/tools/deps/fetch zydis)
+include $(TDM_TOP)/arch/x86/zydis/user.mk
+
+BT_OUT := $(TDM_TOP)/build/unit/bt
+BT_UNIT := $(TDM_TOP)/tools/testing/unit
+BT_CFLAGS := -O1 -g -std=gnu11 -Wall -Wextra -Wno-missing-field-initializers \
+	-Wno-sign-compare -Wno-override-init $(TDM_EMUL_CPPFLAGS) -I$(BT_UNIT)
+BT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+BT_DEPS := $(wildcard $(TDM_TOP)/arch/x86/*.h $(TDM_TOP)/bt/*.h $(BT_UNIT)/bt_*.h)
+
+# The translator, of all of bt/.
+BT_XL := arch/x86/insn.o $(addprefix bt/,translate.o branch.o sequence.o emit.o classify.o) \
+	arch/x86/zydis/zydis.o
+BT_EXACT := $(addprefix tools/testing/unit/,bt_exact_test.o bt_sandbox.o bt_gen.o)
+
+bt-programs := $(BT_OUT)/plain/bt_exact_test
+
+$(BT_OUT)/%/arch/x86/zydis/zydis.o: $(TDM_ZYDIS_SRCS)
+	@mkdir -p $(@D)
+	@$(CC) -O2 -w $(TDM_EMUL_CPPFLAGS) -c -o $@ $<
+
+$(BT_OUT)/plain/%.o: $(TDM_TOP)/%.c $(BT_DEPS)
+	@mkdir -p $(@D)
+	@$(CC) $(BT_CFLAGS) -c -o $@ $<
+
+$(BT_OUT)/san/%.o: $(TDM_TOP)/%.c $(BT_DEPS)
+	@mkdir -p $(@D)
+	@$(CC) $(BT_CFLAGS) $(BT_SAN) -c -o $@ $<
+
+$(BT_OUT)/plain/bt_exact_test: $(addprefix $(BT_OUT)/plain/,$(BT_EXACT) $(BT_XL))
+	@$(CC) -o $@ $^
+
+bt-build: $(bt-programs)
+
+.SECONDARY:
+.PHONY: bt-build
