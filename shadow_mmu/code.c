@@ -155,28 +155,27 @@ static bool mark(struct tdm_vcpu *vcpu, u64 gva, u64 gpa)
 	return n;
 }
 
-/* The guest's present root, with nothing pending; whether the engine is to hear stays. */
-static int take_root(struct tdm_vcpu *vcpu)
-{
-	if (!tdm_take_request(vcpu, TDM_REQ_MMU_ROOT) && !vcpu->mmu.pending)
-		return 0;
-	return tdm_mmu_update_root(vcpu);
-}
-
 /* Have the tables on the way shadowed and marked. 0; -EAGAIN: try again. */
 static int mark_path(struct tdm_vcpu *vcpu, u64 gva, u64 gpa)
 {
 	struct tdm_page_fault pf;
-	bool tell = vcpu->mmu.pending ||
-		    (READ_ONCE(vcpu->requests) & BIT(TDM_REQ_MMU_ROOT));
-	int r = take_root(vcpu);
+	bool old;
+	int r = 0;
 
+	spin_lock(&vcpu->vm->mmu.lock);
+	old = tdm_root_is_old(vcpu);
+	spin_unlock(&vcpu->vm->mmu.lock);
+	if (old) {
+		tdm_take_request(vcpu, TDM_REQ_MMU_ROOT);
+		r = tdm_mmu_update_root(vcpu);
+	}
 	if (!r && !mark(vcpu, gva, gpa)) {
 		r = tdm_shadow_make(vcpu, gva, TDM_PF_I, &pf);
 		if (r >= 0)
 			r = mark(vcpu, gva, gpa) ? 0 : -EAGAIN;
 	}
-	if (tell)
+	/* The engine has to hear of it all the same. */
+	if (old)
 		tdm_request(vcpu, TDM_REQ_MMU_ROOT);
 	return r;
 }

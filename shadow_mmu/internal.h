@@ -291,6 +291,7 @@ void tdm_ept_free_tree(struct tdm_vm *vm, struct page *page);
 /* ---- both builders, range.c; mmu.lock held; [start, end) is within the slot ---- */
 void tdm_mmu_zap(struct tdm_vm *vm, struct tdm_memslot *slot, u64 start, u64 end);
 void tdm_mmu_zap_all(struct tdm_vm *vm);
+void tdm_mmu_code_gone(struct tdm_vm *vm, struct tdm_memslot *slot); /* slots_sem instead */
 void tdm_mmu_protect(struct tdm_vm *vm, struct tdm_memslot *slot, u64 start, u64 end);
 bool tdm_mmu_age(struct tdm_vm *vm, struct tdm_memslot *slot, u64 start, u64 end, bool clear);
 

@@ -206,6 +206,8 @@ static void drop_mappings(struct tdm_vm *vm, struct tdm_memslot *slot)
 /* After unlink_gfn(). */
 static void retire(struct tdm_vm *vm, struct tdm_memslot *slot)
 {
+	/* Before the flush: no vCPU may go on with what it was translated to. */
+	tdm_mmu_code_gone(vm, slot);
 	drop_mappings(vm, slot);
 	spin_lock(&vm->mmu.lock);
 	interval_tree_remove(&slot->hva_node, &vm->mmu.slots_by_hva);

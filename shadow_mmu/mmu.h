@@ -21,8 +21,9 @@
  *		code again; returns only when no vCPU still runs with the old
  *		translations. Called without mmu lock, may not sleep.
  * @code_written: guest memory tracked with TDM_TRACK_CODE was or may have been
- *		written: [gpa, gpa + len). Called with slots_sem or mmu lock held,
- *		may not sleep. NULL: nobody cares.
+ *		written, or its memslot goes: [gpa, gpa + len). Called with
+ *		slots_sem held (for writing when a memslot goes), mmu lock not; may
+ *		not sleep. NULL: nobody cares.
  */
 struct tdm_mmu_client {
 	void (*flush_vcpus)(struct tdm_vm *vm);

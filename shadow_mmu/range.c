@@ -4,8 +4,9 @@
  * write-protected for the dirty log, or looked at for their age; with either
  * builder of mappings.
  *
- * mmu.lock is held. Under shadow paging nothing here is proportional to a slot's size but for one
- * look at each 2 MiB block, and at each page of blocks that are in use.
+ * mmu.lock is held, unless said otherwise. Under shadow paging nothing here is
+ * proportional to a slot's size but for one look at each 2 MiB block, and at each
+ * page of blocks that are in use.
  */
 #include "shadow_mmu/shadow.h"
 
@@ -80,6 +81,32 @@ void tdm_mmu_zap_all(struct tdm_vm *vm)
 	if (vm->mmu.shadow)
 		tdm_spage_zap_all(vm);
 	tdm_ept_zap(vm, 0, TDM_GFN_END);
+}
+
+static void report_block(struct walk *w, struct tdm_block_info *block, u64 start, u64 end)
+{
+	u64 gfn, from;
+
+	for (gfn = start; gfn < end; gfn++) {
+		for (from = gfn; gfn < end && tdm_gfn_info(w->slot, gfn)->code; gfn++)
+			;
+		if (from != gfn)
+			tdm_mmu_client->code_written(w->vm, from << PAGE_SHIFT,
+						     (gfn - from) << PAGE_SHIFT);
+	}
+}
+
+/**
+ * tdm_mmu_code_gone() - a memslot goes: tell of the code in it
+ * @vm: the VM; slots_sem held for writing, mmu.lock not
+ * @slot: in the tree of gfns no more. Its traces end with it.
+ */
+void tdm_mmu_code_gone(struct tdm_vm *vm, struct tdm_memslot *slot)
+{
+	struct walk w = { .vm = vm, .slot = slot };
+
+	if (slot->shadow && tdm_mmu_client->code_written)
+		for_blocks(&w, slot->base_gfn, slot->base_gfn + slot->npages, report_block);
 }
 
 static void protect_block(struct walk *w, struct tdm_block_info *block, u64 start, u64 end)

@@ -117,6 +117,25 @@ struct tdm_spage *tdm_shadow_root(struct tdm_vcpu *vcpu, u64 gva)
 							     m->root[(gva >> 30) & 3];
 }
 
+/**
+ * tdm_root_is_old() - is the root at hand not the guest's, in long mode?
+ * @vcpu: the vCPU; mmu.lock held
+ *
+ * Return: true if it is dead, or something is pending, or if CR3 pointed to no
+ * memory, and does now.
+ */
+bool tdm_root_is_old(struct tdm_vcpu *vcpu)
+{
+	const struct tdm_spage *sp = vcpu->mmu.root[0];
+
+	if (vcpu->mmu.pending || (READ_ONCE(vcpu->requests) & BIT(TDM_REQ_MMU_ROOT)))
+		return true;
+	if ((vcpu->mmu.mode & TDM_MODE_FMT_MASK) != TDM_MODE_64)
+		return false;
+	return sp ? hlist_unhashed(&sp->hash) :
+		    !!tdm_memslot_find_locked(vcpu->vm, (vcpu->st.cr3 & CR3_ADDR) >> PAGE_SHIFT);
+}
+
 /* ---- taking a root ---- */
 
 static bool is_root(const struct tdm_spage *sp, const struct want *want)

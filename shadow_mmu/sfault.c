@@ -699,8 +699,8 @@ static bool no_root(struct tdm_vcpu *vcpu, u64 gva)
 
 	spin_lock(&vcpu->vm->mmu.lock);
 	sp = tdm_shadow_root(vcpu, gva);
-	none = !sp;
-	if (sp && hlist_unhashed(&sp->hash))
+	none = !sp && !tdm_root_is_old(vcpu);
+	if (!none && (!sp || hlist_unhashed(&sp->hash)))
 		tdm_request(vcpu, TDM_REQ_MMU_ROOT);
 	spin_unlock(&vcpu->vm->mmu.lock);
 	return none;

@@ -489,6 +489,7 @@ bool tdm_sync_gva(struct tdm_vm *vm, struct tdm_spage *root, u64 gva);
 /* ---- root.c ---- */
 void tdm_shadow_vm_destroy(struct tdm_vm *vm);
 struct tdm_spage *tdm_shadow_root(struct tdm_vcpu *vcpu, u64 gva);
+bool tdm_root_is_old(struct tdm_vcpu *vcpu);
 
 /* ---- monitor.c ---- */
 void tdm_root_own(struct tdm_vcpu *vcpu, struct tdm_spage *sp);

@@ -400,6 +400,9 @@ void tdm_spage_zap(struct tdm_vm *vm, struct tdm_spage *sp)
 	tdm_vm_stat_add(vm, shadow_pages, -1);
 	if (!sp->roots)
 		bury(s, sp);
+	else if (sp->owner)
+		/* Whether the guest uses the monitor's entry shows in a live one only. */
+		tdm_request(sp->owner, TDM_REQ_MMU_ROOT);
 }
 
 /** tdm_spage_hold() - a vCPU has it as a root; mmu.lock held */

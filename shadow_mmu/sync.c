@@ -176,18 +176,57 @@ static bool compare(struct tdm_vm *vm, struct tdm_spage *sp)
 	return changed;
 }
 
+/* Looking for @top above a leaf table; a guest can make that a long search. */
+struct ascent {
+	const struct tdm_spage *top;
+	unsigned int left;
+	bool found;
+};
+
+#define ASCENT_MAX	64u
+
+static void ascend(void *ctx, u64 *spte)
+{
+	const struct tdm_spage *sp = tdm_spage_of(spte);
+	struct ascent *a = ctx;
+
+	if (sp == a->top || !a->left)
+		a->found = true;
+	if (a->found)
+		return;
+	a->left--;
+	if (sp->level < a->top->level)
+		tdm_rmap_each(sp->parents, ascend, a);
+}
+
+static bool is_below(const struct tdm_spage *sp, const struct tdm_spage *top)
+{
+	struct ascent a = { .top = top, .left = ASCENT_MAX };
+
+	tdm_rmap_each(sp->parents, ascend, &a);
+	return a.found;
+}
+
 /**
- * tdm_sync_link() - a shadow page without a trace gets a new parent
+ * tdm_sync_link() - a shadow page gets a new parent
  * @vm: the VM
  * @sp: the shadow page
  *
- * Its stale entries are good for address spaces that could have used them
- * before, not for one that reaches the table only now.
+ * Stale entries of tables without a trace, @sp or such below it, are good for
+ * address spaces that could have used them before, not for one that reaches them
+ * only now.
  */
 void tdm_sync_link(struct tdm_vm *vm, struct tdm_spage *sp)
 {
+	struct tdm_spage *u, *next;
+
 	if (sp->unsync)
 		compare(vm, sp);
+	if (sp->level == TDM_LEVEL_4K || !sp->present)
+		return;
+	list_for_each_entry_safe(u, next, &vm->mmu.shadow->unsync, unsync_node)
+		if (is_below(u, sp))
+			compare(vm, u);
 }
 
 static void sync_page(struct tdm_vm *vm, struct tdm_spage *sp)

@@ -17,7 +17,7 @@ MMU_SRCS := $(filter-out %/hostmap.c %/softtlb.c,$(wildcard $(TDM_TOP)/shadow_mm
 PAGING_SRCS := $(MMU_UNIT)/paging_test.c $(TDM_TOP)/arch/x86/paging.c
 MEMSLOT_SRCS := $(MMU_UNIT)/memslot_test.c $(MMU_SRCS)
 SHADOW_SRCS := $(MMU_UNIT)/shadow_test.c $(TDM_TOP)/arch/x86/cr.c $(MMU_SRCS) \
-	$(addprefix $(MMU_UNIT)/shadow_,host.c ref.c cpu.c ops.c cases.c)
+	$(addprefix $(MMU_UNIT)/shadow_,host.c ref.c cpu.c bt.c ops.c cases.c)
 
 paging-programs := $(foreach v,plain san,$(addprefix $(MMU_OUT)/$(v)/,\
 	paging_test memslot_test shadow_test))

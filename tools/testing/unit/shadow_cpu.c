@@ -121,6 +121,8 @@ static void start_vcpu(unsigned int i)
 	assert(!err);
 	err = tdm_mmu_vcpu_init(&c->v);
 	assert(!err);
+	if (m.rules.bt)
+		m_bt_start(c);
 	c->stale = true;
 	m.vm.online_vcpus.v = i + 1;
 }
@@ -172,8 +174,10 @@ void m_end(void)
 			m_must(!m.cpu[i].tlb[t].valid,
 			       "a translation outlived the address space", "cpu %u", i);
 	}
-	for (i = 0; i < m.nr_cpus; i++)
+	for (i = 0; i < m.nr_cpus; i++) {
+		m_bt_end(&m.cpu[i]);	/* the engine's tables go first */
 		tdm_mmu_vcpu_destroy(&m.cpu[i].v);
+	}
 	tdm_mmu_vm_destroy(&m.vm);
 	m_must(!shim_live, "memory is leaked", "%ld", shim_live);
 	m_must(!m_vmstat(mem_bytes), "memory is accounted for wrongly", "%lld",
@@ -224,6 +228,8 @@ static bool sane_entry(const struct m_vcpu *c, u64 e, int level, bool leaf)
 		bad |= P_PS;
 	if (e & bad)
 		return false;
+	if (leaf && c->mon && (e & P_ADDR) == c->mon_page)
+		return true;
 	return leaf ? pfn >= SHIM_PAGES && pfn < SHIM_PAGES + SHIM_HOST_PAGES :
 		      pfn && pfn < SHIM_PAGES;
 }
@@ -351,7 +357,8 @@ int m_enter(struct m_vcpu *c)
 	int r;
 
 	for (tries = 0; tries < 8; tries++) {
-		if (!tdm_take_request(&c->v, TDM_REQ_MMU_ROOT) && c->v.mmu.hw_cr3)
+		if (!tdm_take_request(&c->v, TDM_REQ_MMU_ROOT) && c->v.mmu.hw_cr3 &&
+		    m_bt_settled(c))
 			break;
 		r = 0;
 		if (!one_in(2) || !tdm_mmu_update_root_fast(&c->v))
@@ -378,10 +385,11 @@ int m_enter(struct m_vcpu *c)
 	if (c->stale)
 		load_pdptes(c);
 	c->stale = false;
+	m_bt_entered(c);
 	return 0;
 }
 
-static void leave(struct m_vcpu *c)
+void m_leave(struct m_vcpu *c)
 {
 	m.count[M_C_EXITS]++;
 	c->stale = true;
@@ -531,7 +539,7 @@ static int page_fault(struct m_vcpu *c, u64 gva, u32 error, struct tdm_page_faul
 {
 	int r = -EAGAIN;
 
-	leave(c);
+	m_leave(c);
 	m.op++;
 	if (!one_in(4)) {
 		r = tdm_shadow_fault_fast(&c->v, gva, error, pf);
@@ -560,6 +568,8 @@ enum m_outcome m_access(struct m_vcpu *c, u64 gva, u32 access, void *data, unsig
 		if (m_enter(c))
 			goto error;
 		err = hw_translate(c, gva, access, &pfn);
+		if (!err && m_bt_meets_monitor(c, gva, access, pfn))
+			return O_FAULT;
 		if (!err) {
 			went_through(c, &regs, gva, access, pfn, data, len);
 			return O_OK;
@@ -602,6 +612,7 @@ static void window_closed(struct m_vcpu *c, bool global)
 	unsigned int i;
 
 	m.now++;
+	m_bt_flushed(c, ~0ull);
 	for (i = 0; i < M_PCIDS; i++)
 		c->flushed[i] = m.now;
 	if (global)
@@ -613,7 +624,7 @@ int m_mov_cr0(struct m_vcpu *c, u64 val)
 	u64 old = c->v.st.cr0;
 	int r = tdm_set_cr0(&c->v, val);
 
-	leave(c);
+	m_leave(c);
 	m_log("cpu %u: cr0 %llx: %d", c->v.id, (unsigned long long)val, r);
 	if (!r && (old & X86_CR0_PG) && !(val & X86_CR0_PG))
 		window_closed(c, true);
@@ -625,10 +636,11 @@ int m_mov_cr3(struct m_vcpu *c, u64 val)
 	bool pcide = c->v.st.cr4 & X86_CR4_PCIDE;
 	int r = tdm_set_cr3(&c->v, val);
 
-	leave(c);
+	m_leave(c);
 	m_log("cpu %u: cr3 %llx: %d", c->v.id, (unsigned long long)val, r);
 	if (r || (pcide && val >> 63))
 		return r;
+	m_bt_flushed(c, ~0ull);
 	c->flushed[pcide ? val & 0xfff : 0] = ++m.now;
 	return 0;
 }
@@ -638,7 +650,7 @@ int m_mov_cr4(struct m_vcpu *c, u64 val)
 	u64 diff = val ^ c->v.st.cr4;
 	int r = tdm_set_cr4(&c->v, val);
 
-	leave(c);
+	m_leave(c);
 	m_log("cpu %u: cr4 %llx: %d", c->v.id, (unsigned long long)val, r);
 	if (!r && ((diff & (X86_CR4_PGE | X86_CR4_PAE | X86_CR4_PSE)) ||
 		   (diff & ~val & X86_CR4_PCIDE) || (diff & val & X86_CR4_SMEP)))
@@ -651,7 +663,7 @@ int m_wrmsr_efer(struct m_vcpu *c, u64 val)
 	u64 old = c->v.st.efer;
 	int r = tdm_set_efer(&c->v, val);
 
-	leave(c);
+	m_leave(c);
 	m_log("cpu %u: efer %llx: %d", c->v.id, (unsigned long long)val, r);
 	if (!r && ((val ^ old) & 0x800))
 		window_closed(c, true);
@@ -670,8 +682,9 @@ void m_invlpg(struct m_vcpu *c, u64 gva)
 
 	m_log("cpu %u: invlpg %llx", c->v.id, (unsigned long long)gva);
 	tdm_mmu_guest_invlpg(&c->v, gva);
-	leave(c);
+	m_leave(c);
 	m_tlb_drop(c);
+	m_bt_flushed(c, gva);
 	note_invlpg(c, gva, pcide ? c->v.st.cr3 & 0xfff : 0, true);
 }
 
@@ -684,7 +697,7 @@ void m_invpcid(struct m_vcpu *c, unsigned int type, unsigned int pcid, u64 gva)
 	m_log("cpu %u: invpcid %u pcid %u gva %llx", c->v.id, type, pcid,
 	      (unsigned long long)gva);
 	tdm_mmu_guest_invpcid(&c->v, type, pcid, gva);
-	leave(c);
+	m_leave(c);
 	switch (type) {
 	case 0:
 		if (!pcide || (c->v.st.cr3 & 0xfff) == pcid)
@@ -728,7 +741,7 @@ void m_flush_all(void)
 
 	for (i = 0; i < m.nr_cpus; i++) {
 		tdm_mmu_guest_flush(&m.cpu[i].v, TDM_FLUSH_ALL);
-		leave(&m.cpu[i]);
+		m_leave(&m.cpu[i]);
 		window_closed(&m.cpu[i], true);
 		m.cpu[i].nr_invlpg = 0;
 	}

@@ -391,14 +391,18 @@ int m_set_slot(unsigned int id, u64 base, u64 npages, u32 flags)
 	int err;
 
 	assert(npages <= id_pages[id].npages);
+	m.op++;
 	err = tdm_memslot_set(&m.vm, &r);
 	if (err)
 		return err;
 	m.now++;
 	*s = (struct m_slot){ npages != 0, base, npages, id_pages[id].hva, flags };
 	for (i = id_pages[id].hva; i < id_pages[id].hva + id_pages[id].npages; i++) {
-		if (!s->used || !old.used || old.base != base)
+		if (!s->used || !old.used || old.base != base) {
+			m_must(!m.code[i] || m.reported[i] == m.op,
+			       "a memslot with code went without a word", "page %u", i);
 			m.code[i] = 0;
+		}
 		if (!s->used || !old.used || !(old.flags & flags & KVM_MEM_LOG_DIRTY_PAGES))
 			m.written[i] = false;
 	}

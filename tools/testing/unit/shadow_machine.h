@@ -9,6 +9,8 @@
  *			walker, and which translations a TLB may still hold
  *  shadow_cpu.c	vCPUs: the walker of the shadow tables, a TLB, accesses
  *			with all the exits they take, instructions
+ *  shadow_bt.c		what the BT engine does with the MMU: a monitor in every
+ *			root, code that was translated
  *  shadow_ops.c	random operations, from a generator or a fuzzer's bytes
  *
  * A broken rule ends in m_fail(), which notes the first one; the caller looks at
@@ -29,6 +31,7 @@
 #define M_TLB		64u
 #define M_INVLPGS	16u
 #define M_TRIES		24u
+#define M_CODE		48u	/* code pages looked after */
 
 #define P_P		(1ull << 0)
 #define P_W		(1ull << 1)
@@ -77,6 +80,10 @@ struct m_invlpg {
  * @pdpte: hardware's PDPTE registers
  * @stale: must be entered (requests, PDPTEs) before it runs
  * @tlb_gen: of the MMU, at the last entry
+ * @mon: the monitor's table, NULL = no monitor
+ * @mon_page: what it maps at the slot's first address, for supervisors to read
+ * @look: the guest flushed: translated code is to be looked at, ...
+ * @look_gva: ... all of it (~0), or what is in this page
  */
 struct m_vcpu {
 	struct tdm_vcpu v;
@@ -89,6 +96,24 @@ struct m_vcpu {
 	u64 tlb_gen;
 	bool stale;
 	u32 pkru;
+	u64 *mon;
+	u64 mon_page;
+	bool look;
+	u64 look_gva;
+};
+
+/**
+ * struct m_code - a page of code as the translator knows it
+ * @gen: mmu.code_gen from before it was found; 0: free
+ * @gva: where
+ * @gpa: what was there
+ * @root: the PML4's entry above
+ * @smep: CR4.SMEP
+ */
+struct m_code {
+	u64 gen;
+	u64 gva, gpa, root;
+	bool smep;
 };
 
 /* Rules that differ between tests. */
@@ -98,13 +123,15 @@ struct m_rules {
 	bool few_pages;		/* the caller's bound on table pages is small */
 	bool no_slots;		/* memslots stay as they are */
 	bool slots_first;	/* and there are some before the first vCPU */
+	bool bt;		/* vCPUs have monitors, and code is translated */
 	u8 modes;		/* BIT(enum m_mode) allowed */
 };
 
 enum m_count {
 	M_C_ACCESSES, M_C_OK, M_C_STALE, M_C_FAULTS, M_C_MMIO, M_C_EMULATED,
 	M_C_TRACED, M_C_DIRECT_TABLE, M_C_EXITS, M_C_FAST, M_C_ERRORS, M_C_HOST,
-	M_C_FLUSHES, M_C_MODES, M_C_CODE, M_NR_COUNTS
+	M_C_FLUSHES, M_C_MODES, M_C_CODE, M_C_CODE_PAGES, M_C_CODE_LOOKS, M_C_MOVES,
+	M_C_MONITOR, M_NR_COUNTS
 };
 
 struct m_node;
@@ -120,6 +147,7 @@ struct machine {
 	bool written[M_HVAS];		/* since the log was last fetched */
 	bool used[M_HVAS];		/* ever non-zero: worth comparing */
 	u16 code[M_HVAS];		/* holders of a code trace */
+	struct m_code code_page[M_CODE];
 	u64 reported[M_HVAS];		/* op in which code_written named it */
 	u64 op;				/* counts what the guest and the emulator do */
 	unsigned int invalidating;	/* invalidations in progress */
@@ -204,6 +232,7 @@ void ref_absorb(const struct ref_walk *w, u32 access, bool must);
 void ref_untouched(const struct ref_walk *w);
 void ref_forget(void);
 bool ref_is_full(void);
+u64 ref_table_entry(u64 gpa);			/* 8 bytes of a table, ~0 where no memory is */
 
 /* ---- shadow_cpu.c ---- */
 enum m_outcome { O_OK, O_FAULT, O_MMIO, O_ERROR };
@@ -212,6 +241,7 @@ void m_start(unsigned int nr_cpus, const struct m_rules *rules);
 void m_end(void);
 void m_check(void);
 int m_enter(struct m_vcpu *c);
+void m_leave(struct m_vcpu *c);
 /* One access by an instruction of the guest; for a write @data is stored. */
 enum m_outcome m_access(struct m_vcpu *c, u64 gva, u32 access, void *data, unsigned int len);
 void m_emulated_write(struct m_vcpu *c, u64 gpa, const void *data, unsigned int len);
@@ -226,6 +256,15 @@ void m_flush_all(void);
 void m_tlb_drop(struct m_vcpu *c);
 u64 m_stat(enum tdm_vcpu_stat stat);		/* of all vCPUs */
 #define m_vmstat(id) atomic64_read(&m.vm.stat[TDM_VMSTAT_##id])
+
+/* ---- shadow_bt.c ---- */
+void m_bt_start(struct m_vcpu *c);
+void m_bt_end(struct m_vcpu *c);
+void m_bt_entered(struct m_vcpu *c);		/* the root is current: is all as it must be? */
+bool m_bt_settled(struct m_vcpu *c);		/* false: the monitor has moved, enter again */
+bool m_bt_meets_monitor(struct m_vcpu *c, u64 gva, u32 access, u64 pfn);
+void m_bt_flushed(struct m_vcpu *c, u64 gva);	/* ~0: everything */
+void m_bt_code_page(struct m_vcpu *c, u64 gva);
 
 /* ---- shadow_ops.c ---- */
 void m_lay_out_slots(void);

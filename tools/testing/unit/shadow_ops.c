@@ -108,7 +108,7 @@ static u64 some_gfn(void)
 	}
 }
 
-static const u16 indices[] = { 0, 1, 2, 3, 4, 255, 256, 510, 511, 768, 1023 };
+static const u16 indices[] = { 0, 1, 2, 3, 4, 255, 256, 264, 510, 511, 768, 1023 };
 
 static u64 random_entry(void)
 {
@@ -206,7 +206,7 @@ static void random_tables(void)
 static u64 random_gva(const struct ref_regs *r)
 {
 	static const u16 pt[] = { 0, 1, 2, 3, 4, 5, 6, 12, 13, 255, 510, 511 };
-	static const u16 pml4[] = { 0, 0, 1, 1, 256, 511, 511 }, pdpt[] = { 0, 1, 511 };
+	static const u16 pml4[] = { 0, 0, 1, 1, 256, 264, 511, 511 }, pdpt[] = { 0, 1, 511 };
 	static const u16 pd[] = { 0, 1, 2, 511 };
 	static const u16 pd32[] = { 0, 1, 2, 768, 1023 };
 	u64 gva, off;
@@ -509,6 +509,18 @@ static void random_track(void)
 		}
 }
 
+/* As a translator: fetch, now and then from where code was found before. */
+static void random_code(struct m_vcpu *c)
+{
+	const struct m_code *code = &m.code_page[pick(M_CODE)];
+	struct ref_regs r;
+
+	if (m_enter(c))
+		return;
+	ref_regs_of(c, &r);
+	m_bt_code_page(c, code->gen && one_in(2) ? code->gva : random_gva(&r));
+}
+
 static void random_bound(void)
 {
 	struct shrink_control sc = { .nr_to_scan = 1 + pick(64) };
@@ -550,7 +562,9 @@ void m_random_op(void)
 
 	if (ref_is_full())
 		m_flush_all();
-	if (what < 150)
+	if (m.rules.bt && one_in(4))
+		random_code(c);
+	else if (what < 150)
 		random_access(c);
 	else if (what < 175)
 		put(some_table(), PICK(indices) & 511, random_entry(), 8);

@@ -237,6 +237,11 @@ static u64 read_entry(u64 gpa, unsigned int size)
 	return size == 8 ? val : (u32)(val >> (gpa & 4) * 8);
 }
 
+u64 ref_table_entry(u64 gpa)
+{
+	return read_entry(gpa, 8);
+}
+
 /* The first table read from memory; false: the PDPTE register is not present. */
 static bool root_of(const struct ref_regs *r, u64 gva, u64 *table)
 {

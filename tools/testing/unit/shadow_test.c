@@ -15,6 +15,8 @@ static void print_counts(void)
 		[M_C_DIRECT_TABLE] = "table stores", [M_C_EXITS] = "exits",
 		[M_C_FAST] = "fast", [M_C_ERRORS] = "errors", [M_C_HOST] = "host",
 		[M_C_FLUSHES] = "flushes", [M_C_MODES] = "modes", [M_C_CODE] = "code writes",
+		[M_C_CODE_PAGES] = "code pages", [M_C_CODE_LOOKS] = "good after a flush",
+		[M_C_MOVES] = "moves", [M_C_MONITOR] = "monitor met",
 	};
 	unsigned int i;
 
@@ -22,7 +24,8 @@ static void print_counts(void)
 	for (i = 0; i < M_NR_COUNTS; i++)
 		if (names[i])
 			printf(" %s %llu", names[i], (unsigned long long)m.count[i]);
-	printf("\n# hidden %llu, unsyncs %lld, syncs %lld, dropped %lld, eager %lld, pages %lld\n",
+	printf("\n# code generations %llu, hidden %llu, unsyncs %lld, syncs %lld, dropped %lld, eager %lld, pages %lld\n",
+	       (unsigned long long)m.vm.mmu.code_gen,
 	       (unsigned long long)m_stat(TDM_STAT_pf_hidden), m_vmstat(shadow_unsyncs),
 	       m_vmstat(shadow_syncs), m_vmstat(shadow_sync_drops), m_vmstat(shadow_eager),
 	       m_vmstat(shadow_created));
@@ -45,6 +48,13 @@ static const struct setting {
 	{ "few table pages", 2, 0,
 	  { .modes = 15, .few_pages = true, .host_acts = true } },
 	{ "allocations fail", 2, 3, { .modes = 15, .host_acts = true } },
+	{ "BT, one vCPU", 1, 0, { .modes = BIT(M_64), .no_slots = true, .bt = true } },
+	{ "BT, three vCPUs, TLBs kept", 3, 0,
+	  { .modes = BIT(M_64), .keep_tlb = true, .host_acts = true, .bt = true } },
+	{ "BT, all modes, few table pages", 3, 0,
+	  { .modes = 15, .few_pages = true, .host_acts = true, .bt = true } },
+	{ "BT, allocations fail", 2, 3,
+	  { .modes = BIT(M_64) | BIT(M_PAE), .host_acts = true, .bt = true } },
 };
 
 static bool run(const struct setting *s, u64 seed, unsigned int steps)
