@@ -35,6 +35,7 @@
 struct tdm_bt_vm;
 struct tdm_bt_mon;
 struct tdm_bt_space;
+struct tdm_bt_tcv;
 struct tdm_tu;
 
 /**
@@ -55,9 +56,6 @@ struct tdm_bt_frame {
 	u64 cr2;
 };
 
-#define TDM_BT_VEC_SYSCALL	0x100
-#define TDM_BT_VEC_SYSCALL32	0x101
-
 /** struct tdm_bt_user - room to decode a user instruction in */
 struct tdm_bt_user {
 	struct tdm_insn insn;
@@ -68,12 +66,12 @@ struct tdm_bt_user {
 /**
  * struct tdm_bt - a vCPU in the BT engine; vcpu->engine_priv
  * @frame: first: the entry code's offsets
- * @gs_base: the guest's GS base while the host's is loaded; in and out
  * @vcpu: back
  * @state: the bt_state page, host's address; the guest can write it
  * @mon: the slot and host state, monitor.c's
  * @base: address of the monitor slot
  * @space: current space: its TUs are what may run. NULL: to be found
+ * @tcv: the translation cache's own; NULL until code is translated
  * @in_monitor: the CPU is in monitor state for this vCPU
  * @user: the guest was entered at CPL 3
  * @window: an interrupt waits: stores to STI fault
@@ -88,12 +86,12 @@ struct tdm_bt_user {
  */
 struct tdm_bt {
 	struct tdm_bt_frame frame;	/* (v) */
-	u64 gs_base;			/* (v) */
 	struct tdm_vcpu *vcpu;		/* (c) */
 	struct tdm_bt_state *state;	/* (c) page; contents are the guest's */
 	struct tdm_bt_mon *mon;		/* (c) */
 	u64 base;			/* (v) */
 	struct tdm_bt_space *space;	/* (v) */
+	struct tdm_bt_tcv *tcv;		/* (v) */
 	bool in_monitor;		/* (v) */
 	bool user;			/* (v) */
 	bool window;			/* (v) */
@@ -128,15 +126,23 @@ static inline struct tdm_bt_vm *to_bt_vm(struct tdm_vm *vm)
 int tdm_bt_mon_create(struct tdm_vcpu *vcpu);	/* (p) slot of the vCPU; sets vcpu->mmu.mon_*; 0, -ENOMEM */
 void tdm_bt_mon_destroy(struct tdm_vcpu *vcpu);	/* (p) */
 void tdm_bt_mon_move(struct tdm_bt *b, unsigned int index);	/* slot to another PML4 entry; host state, preemption off */
+bool tdm_bt_mon_index_ok(unsigned int index);	/* 256..271: elsewhere the host's kernel may be */
 int tdm_bt_world_probe(struct tdm_why *why);	/* (p) can this machine do it: LA57, FRED, ... */
 
 /* Both: interrupts off, b->vcpu loaded. In: also when it moved to another CPU. */
 void tdm_bt_switch_in(struct tdm_bt *b);	/* host to monitor state; no-op if there */
 /*
- * Monitor to host state; then what ended the guest is given to the host: an
- * interrupt goes through the host's IDT, an NMI or machine check to its handler.
+ * Monitor to host state. Then tdm_bt_hand_over() gives the host what ended the
+ * guest: an interrupt goes through the host's IDT, an NMI or machine check to its
+ * handler.
  */
 void tdm_bt_switch_out(struct tdm_bt *b);	/* no-op in host state */
+void tdm_bt_hand_over(struct tdm_bt *b);	/* host state */
+/*
+ * Host state, preemption off: what the host needs only now goes back: FS and GS
+ * bases, DS, ES, LDT, system call MSRs. From ops->unload and ops->to_host.
+ */
+void tdm_bt_world_unload(struct tdm_bt *b);
 
 /* Guest FS, GS bases, selectors and DR0-3/DR7 go with switch_in/out, and when vcpu->dirty says so. */
 void tdm_bt_segs_in(struct tdm_bt *b);	/* canonical st.seg[] to the CPU and the monitor's GDT, monitor state */

@@ -67,7 +67,9 @@
 	X(migrations,		"times the vCPU moved to another CPU")	\
 	X(fpu_switches,		"times the guest FPU state was loaded")	\
 	X(msr_refused,		"MSR accesses of the guest refused with #GP") \
-	X(msr_switches,		"times the guest's syscall MSRs were loaded")
+	X(msr_switches,		"times the guest's syscall MSRs were loaded") \
+	X(bt_light_exits,	"BT: runs of guest code that ended in the monitor") \
+	X(bt_full_exits,	"BT: times the monitor gave the CPU back to the host")
 
 #define TDM_VM_STATS(X)							\
 	X(mmu_pages,		"pages held for guest page tables now")	\
@@ -98,6 +100,24 @@
 	X(rmap_overflows,	"pages with too many mappings, all dropped")	\
 	X(code_writes,		"writes to pages traced for translated code")	\
 	X(code_gens,		"changes of guest page tables that lead to translated code") \
+	X(bt_tc_bytes,		"BT: bytes of the translation cache in use by now") \
+	X(bt_tus,		"BT: translation units held now")	\
+	X(bt_translated,	"BT: translation units made")		\
+	X(bt_insns,		"BT: guest instructions translated")	\
+	X(bt_ident,		"BT: of these, copied as they are")	\
+	X(bt_guest_bytes,	"BT: bytes of guest code translated")	\
+	X(bt_host_bytes,	"BT: bytes of code made from them")	\
+	X(bt_chained,		"BT: direct branches made to lead to translated code") \
+	X(bt_elided,		"BT: direct branches left out, because the target follows") \
+	X(bt_unchained,		"BT: of both, undone because the target was thrown away") \
+	X(bt_killed,		"BT: translation units thrown away")	\
+	X(bt_flushes,		"BT: times the whole translation cache was emptied") \
+	X(bt_code_pages,	"BT: pages of guest code with translations now") \
+	X(bt_revalidated,	"BT: pages of code looked up again after the guest's tables changed") \
+	X(bt_evicted_pages,	"BT: pages that lost their translations because data in them was written") \
+	X(bt_untraced,		"BT: pages freed from their trace, no translation left") \
+	X(bt_spaces_made,	"BT: address spaces with translations of their own") \
+	X(bt_spaces_evicted,	"BT: of these, given up for others")	\
 	X(mem_bytes,		"bytes of kernel memory held for this VM now")
 
 enum tdm_vcpu_stat {
