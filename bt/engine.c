@@ -3,9 +3,9 @@
  * The BT engine's table of operations, and what of it is not on the hot path:
  * probe, life of VMs and vCPUs, on and off the CPU, canonical state.
  *
- * The engine keeps nothing of the guest in hardware across leave(): canonical
- * state is whole then. Between enter() and leave() only the segments but CS and
- * SS may be newer in the CPU (the guest's user code loads them unseen).
+ * Canonical state is whole after each enter() but for the segments other than CS
+ * and SS: the guest's user code loads them unseen, and they stay in the CPU until
+ * somebody wants them or the vCPU is unloaded.
  */
 #include <asm/processor-flags.h>
 #include <linux/seq_file.h>
@@ -105,10 +105,9 @@ static void bt_load(struct tdm_vcpu *vcpu, int cpu)
 	vcpu->last_cpu = cpu;
 }
 
-/* leave() has put everything back before anybody could take the CPU away. */
 static void bt_unload(struct tdm_vcpu *vcpu)
 {
-	WARN_ON_ONCE(to_bt(vcpu)->in_monitor);
+	tdm_bt_world_unload(to_bt(vcpu));
 }
 
 static void bt_prepare(struct tdm_vcpu *vcpu)
@@ -117,6 +116,7 @@ static void bt_prepare(struct tdm_vcpu *vcpu)
 
 static void bt_to_host(struct tdm_vcpu *vcpu)
 {
+	tdm_bt_world_unload(to_bt(vcpu));
 }
 
 /* ---- canonical state ---- */
@@ -125,10 +125,8 @@ static void bt_sync_out(struct tdm_vcpu *vcpu, u32 mask)
 {
 	struct tdm_bt *b = to_bt(vcpu);
 
-	if ((mask & TDM_ST_SEG_REST) && b->in_monitor) {
+	if (mask & TDM_ST_SEG_REST)
 		tdm_bt_segs_out(b);
-		vcpu->st.seg[TDM_SEG_GS].base = b->gs_base;
-	}
 	vcpu->valid |= mask;
 }
 
@@ -139,8 +137,12 @@ static void bt_sync_in(struct tdm_vcpu *vcpu, u32 mask)
 
 static void bt_leave(struct tdm_vcpu *vcpu)
 {
-	tdm_need(vcpu, TDM_ST_ALL);
 	tdm_bt_switch_out(to_bt(vcpu));
+}
+
+static void bt_hand_over(struct tdm_vcpu *vcpu)
+{
+	tdm_bt_hand_over(to_bt(vcpu));
 }
 
 /* ---- events ---- */
@@ -224,6 +226,7 @@ const struct tdm_engine_ops tdm_bt_ops = {
 	.to_host		= bt_to_host,
 	.enter			= tdm_bt_enter,
 	.leave			= bt_leave,
+	.hand_over		= bt_hand_over,
 	.slow			= tdm_bt_slow,
 	.inject			= bt_inject,
 	.cancel_injection	= bt_cancel_injection,

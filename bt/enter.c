@@ -167,10 +167,8 @@ static bool go_in(struct tdm_bt *b, struct tdm_exit *exit)
 		return false;
 	}
 	tdm_bt_switch_in(b);
-	if (vcpu->dirty & TDM_ST_SEG) {
-		b->gs_base = vcpu->st.seg[TDM_SEG_GS].base;
+	if (vcpu->dirty & TDM_ST_SEG_REST)
 		tdm_bt_segs_in(b);
-	}
 	vcpu->dirty = 0;
 	if (tdm_cpl(vcpu) == 3) {
 		enter_user(b);
@@ -203,7 +201,11 @@ void tdm_bt_enter(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 		 likely(!tdm_bt_verify));
 }
 
-/* The guest began to use the PML4 entry that the monitor slot is in: take another. */
+/*
+ * The guest began to use the PML4 entry that the monitor slot is in: take another.
+ * Only those that the host's kernel leaves to hypervisors will do: its upper half is
+ * mapped beside the slot in the monitor's root.
+ */
 static int move_monitor(struct tdm_bt *b, struct tdm_exit *exit)
 {
 	struct tdm_vcpu *vcpu = b->vcpu;
@@ -211,7 +213,7 @@ static int move_monitor(struct tdm_bt *b, struct tdm_exit *exit)
 	u64 entry;
 	int r;
 
-	for (i = 256; i < 512; i++) {
+	for (i = 256; i < 272; i++) {
 		if (i == vcpu->mmu.mon_index)
 			continue;
 		if (!tdm_mmu_root_entry(vcpu, i, &entry) || (entry & 1))
@@ -223,7 +225,7 @@ static int move_monitor(struct tdm_bt *b, struct tdm_exit *exit)
 		r = tdm_mmu_move_monitor(vcpu, i);
 		return r ? r : 1;
 	}
-	pr_info_ratelimited("tandem: VM %s vCPU %u: the guest uses all 256 upper PML4 entries: none is left for the monitor\n",
+	pr_info_ratelimited("tandem: VM %s vCPU %u: the guest uses PML4 entries 256 to 271, all of them: none is left for the monitor\n",
 			    vcpu->vm->name, vcpu->id);
 	exit->kind = TDM_EXIT_INTERNAL;
 	return 0;

@@ -12,7 +12,7 @@
 #include <asm/trapnr.h>
 #include <linux/kernel.h>
 
-#include "arch/x86/vcpu.h"
+#include "arch/x86/host.h"
 #include "bt/bt.h"
 #include "shadow_mmu/mmu.h"
 
@@ -281,8 +281,14 @@ static void op_io(struct tdm_vcpu *vcpu, struct tdm_exit *exit, const struct tdm
 
 static void op_swapgs(struct tdm_bt *b, struct tdm_exit *exit)
 {
-	swap(b->gs_base, b->vcpu->st.kernel_gs_base);
-	b->vcpu->regs.rip += exit->insn_len;
+	struct tdm_vcpu *vcpu = b->vcpu;
+	u64 gs = vcpu->st.kernel_gs_base;
+
+	/* While the guest is loaded its GS base is the one that SWAPGS brings. */
+	vcpu->st.kernel_gs_base = tdm_host_kernel_gs_base();
+	tdm_host_set_kernel_gs_base(gs);
+	vcpu->st.seg[TDM_SEG_GS].base = gs;
+	vcpu->regs.rip += exit->insn_len;
 	exit->kind = TDM_EXIT_NONE;
 }
 

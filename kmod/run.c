@@ -227,9 +227,11 @@ static int enter_guest(struct tdm_vcpu *vcpu)
 		trace_tdm_exit(vcpu, exit);
 		fast = unlikely(tdm_bt_verify) ? TDM_FAST_NO : tdm_fast_exit(vcpu, exit);
 	} while (fast != TDM_FAST_NO && !must_leave(vcpu));
-	tdm_fpu_exit(vcpu);
 	if (vcpu->ops->leave)
 		vcpu->ops->leave(vcpu);
+	tdm_fpu_exit(vcpu);
+	if (vcpu->ops->hand_over)
+		vcpu->ops->hand_over(vcpu);
 	WRITE_ONCE(vcpu->mode, TDM_OUTSIDE);
 	/* A pending host interrupt is taken right here. */
 	local_irq_enable();

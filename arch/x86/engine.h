@@ -239,9 +239,10 @@ struct tdm_why {
  *		fills *exit, sets vcpu->valid to what is fresh (at least RIP).
  *		An event whose delivery was cut short by the exit is put in
  *		vcpu->ev.cur with ev.cur_valid. Host NMIs are handled inside.
- * @leave:	(i) the last enter() before interrupts go on is over: host state
- *		that enter() left switched, and host events it noted but could
- *		not take there. NULL: nothing
+ * @leave:	(i) the last enter() before interrupts go on is over: puts back host
+ *		state that enter() left switched. NULL: nothing
+ * @hand_over:	(i) after leave(), the host's FPU state in place: host events that
+ *		enter() noted but could not let the host take. With @leave
  * @slow:	(p) for TDM_EXIT_ENGINE: 1 enter again; 0 *exit was filled with
  *		another kind, handle that; negative errno. NULL: never
  * @inject:	(i) deliver ev at the next enter
@@ -292,6 +293,7 @@ struct tdm_engine_ops {
 	void (*to_host)(struct tdm_vcpu *vcpu);
 	void (*enter)(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
 	void (*leave)(struct tdm_vcpu *vcpu);
+	void (*hand_over)(struct tdm_vcpu *vcpu);
 	int  (*slow)(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
 	void (*inject)(struct tdm_vcpu *vcpu, const struct tdm_event *ev);
 	void (*cancel_injection)(struct tdm_vcpu *vcpu);
