@@ -5,8 +5,9 @@
  * and machine check forwarding.
  *
  * No other file writes host control registers or host MSRs; engines say what
- * they want here. Exception: what an engine's hot path must put back by itself
- * at once (CR2, DEBUGCTL, hardware breakpoints: vmx/enter.c).
+ * they want here. Exceptions: what an engine's hot path must put back by itself
+ * at once (CR2, DEBUGCTL, hardware breakpoints: vmx/enter.c), and what can only be
+ * done at an address of its own (GDT, IDT, TR, CR3 of light exits: bt/switch.S).
  */
 #ifndef TDM_HOST_H
 #define TDM_HOST_H
@@ -64,6 +65,50 @@ enum tdm_host_msr {
 
 void tdm_host_msr_set(enum tdm_host_msr idx, u64 val);
 
+/* ---- MSRs of system calls, while a monitor of our own takes them ---- */
+
+enum tdm_host_sysmsr {
+	TDM_SYSMSR_STAR,
+	TDM_SYSMSR_LSTAR,
+	TDM_SYSMSR_CSTAR,
+	TDM_SYSMSR_SFMASK,
+	TDM_SYSMSR_SYSENTER_CS,
+	TDM_SYSMSR_TSC_AUX,
+	TDM_NR_SYSMSRS
+};
+
+/**
+ * struct tdm_host_sysmsrs - the system call MSRs of a CPU, taken
+ * @taken: they are
+ * @shared: somebody (KVM, our exit engine) has values in them that a notifier of
+ *	his replaces, at any time interrupts are on
+ * @absent: bits of those this CPU does not have
+ * @ours: what they hold now
+ * @found: what to put back
+ */
+struct tdm_host_sysmsrs {
+	bool taken, shared;
+	u8 absent;
+	u64 ours[TDM_NR_SYSMSRS];
+	u64 found[TDM_NR_SYSMSRS];
+};
+
+void tdm_host_sysmsrs_take(struct tdm_host_sysmsrs *hm, const u64 ours[TDM_NR_SYSMSRS]);
+void tdm_host_sysmsrs_check(struct tdm_host_sysmsrs *hm);
+void tdm_host_sysmsr_set(struct tdm_host_sysmsrs *hm, enum tdm_host_sysmsr idx, u64 val);
+void tdm_host_sysmsrs_release(struct tdm_host_sysmsrs *hm);
+
+/* ---- control registers, for a world of our own ---- */
+
+/** struct tdm_host_crs - control registers that a world switch changes */
+struct tdm_host_crs {
+	unsigned long cr0, cr3, cr4;
+};
+
+void tdm_host_crs_read(struct tdm_host_crs *crs);
+void tdm_host_load_root(unsigned long cr3);
+void tdm_host_load_crs(const struct tdm_host_crs *from, const struct tdm_host_crs *to);
+
 /* ---- around the guest ---- */
 
 /**
@@ -80,12 +125,18 @@ struct tdm_host_segs {
 
 void tdm_host_segs_save(struct tdm_host_segs *hs, u64 guest_kernel_gs_base);
 u64 tdm_host_segs_restore(struct tdm_host_segs *hs);
+void tdm_host_ldt_off(const struct tdm_host_segs *hs);
+void tdm_host_set_fs_base(u64 val);
+u64 tdm_host_fs_base(void);
+u64 tdm_host_gs_base(void);
 u64 tdm_host_kernel_gs_base(void);
 void tdm_host_set_kernel_gs_base(u64 val);
 
 void tdm_host_debug_load(const u64 dr[4]);
 void tdm_host_debug_load_dr6(u64 dr6);
 void tdm_host_debug_save(u64 dr[4], u64 *dr6);
+u64 tdm_host_debug_take_dr6(void);
+void tdm_host_debug_set_dr7(u64 dr7);
 
 void tdm_host_l1d_flush(void);
 

@@ -5,22 +5,7 @@
 #ifndef TDM_VMX_ENTRY_H
 #define TDM_VMX_ENTRY_H
 
-/* struct tdm_regs */
-#define REG_RAX		0
-#define REG_RCX		8
-#define REG_RDX		16
-#define REG_RBX		24
-#define REG_RBP		40
-#define REG_RSI		48
-#define REG_RDI		56
-#define REG_R8		64
-#define REG_R9		72
-#define REG_R10		80
-#define REG_R11		88
-#define REG_R12		96
-#define REG_R13		104
-#define REG_R14		112
-#define REG_R15		120
+#include "arch/x86/regs.h"
 
 /* struct tdm_vmcs */
 #define VMX_HOST_RSP	0
