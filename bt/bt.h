@@ -213,6 +213,9 @@ bool tdm_bt_site(struct tdm_bt *b, u32 id, struct tdm_bt_pos *pos);
 
 void tdm_bt_code_written(struct tdm_vm *vm, u64 gpa, u64 len);	/* tdm_mmu_client.code_written */
 
+extern const struct seq_operations tdm_bt_tc_seq;	/* explain.c; m->private is the VM */
+void tdm_bt_explain(struct tdm_vcpu *vcpu, u64 rip);	/* (p) tdm_engine_ops.explain */
+
 /* ---- engine.c, enter.c, exit.c ---- */
 bool tdm_bt_must_emulate(struct tdm_vcpu *vcpu);
 void tdm_bt_enter(struct tdm_vcpu *vcpu, struct tdm_exit *exit);

@@ -9,6 +9,7 @@
  * code only after every vCPU has left its guest (tdm_tc_flush_all()).
  */
 #include <asm/cpufeature.h>
+#include <asm/processor-flags.h>
 #include <linux/hash.h>
 #include <linux/io.h>
 #include <linux/moduleparam.h>
@@ -276,7 +277,8 @@ static int translate(struct tdm_bt_vm *tc, struct tdm_bt *b, u64 rip, u32 off)
 	tr->mode = TDM_MODE_LONG64;
 	if (boot_cpu_data.x86_vendor == X86_VENDOR_AMD)
 		tr->mode |= TDM_DECODE_AMD;
-	tr->fsgsbase = cpu_feature_enabled(X86_FEATURE_FSGSBASE);
+	tr->fsgsbase = cpu_feature_enabled(X86_FEATURE_FSGSBASE) &&
+		       (b->vcpu->st.cr4 & X86_CR4_FSGSBASE);
 	return tdm_bt_translate(tr);
 }
 

@@ -158,10 +158,6 @@ static void user_syscall(struct tdm_bt *b, struct tdm_exit *exit)
 
 /* ---- CPL 1: the guest's kernel ---- */
 
-/* What a sequence may use of the real flags: see TDM_REC_F_FLAGS. */
-#define SEQUENCE_FLAGS	((u64)(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | \
-			       X86_EFLAGS_SF | X86_EFLAGS_OF | X86_EFLAGS_DF | X86_EFLAGS_AC))
-
 /* WRGSBASE of translated SWAPGS has faulted on other values. */
 static void set_kernel_gs(struct tdm_vcpu *vcpu, u64 val)
 {
@@ -172,11 +168,12 @@ static void set_kernel_gs(struct tdm_vcpu *vcpu, u64 val)
 static void apply_half_done(struct tdm_bt *b, const struct tdm_bt_rec *rec)
 {
 	struct tdm_vcpu *vcpu = b->vcpu;
-	u64 flags = READ_ONCE(b->state->flags[rec->kind != TDM_REC_BEFORE]);
+	bool before = rec->kind == TDM_REC_BEFORE;
+	u64 mask = before ? TDM_REC_FLAGS_BEFORE : TDM_REC_FLAGS_AFTER;
+	u64 flags = READ_ONCE(b->state->flags[!before]);
 
 	if (rec->flags & TDM_REC_F_FLAGS)
-		vcpu->regs.rflags = (vcpu->regs.rflags & ~SEQUENCE_FLAGS) |
-				    (flags & SEQUENCE_FLAGS);
+		vcpu->regs.rflags = (vcpu->regs.rflags & ~mask) | (flags & mask);
 	if (rec->flags & TDM_REC_F_KGS)
 		set_kernel_gs(vcpu, READ_ONCE(b->state->ind_tc));
 }

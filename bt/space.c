@@ -97,6 +97,15 @@ static bool learn_root(struct tdm_bt *b, unsigned int index)
 	return true;
 }
 
+/* tc->lock held. Where the vCPU stopped is in the old space's code. */
+static void enter_space(struct tdm_bt *b, struct tdm_bt_space *s)
+{
+	if (b->space != s)
+		b->resume_gen = ~0ull;
+	b->space = s;
+	b->tcv->roots_gen = s->roots_gen;
+}
+
 /*
  * The space for the vCPU's root. @fast: only if nothing is to be done for it.
  * NULL: none. On success it is the vCPU's; -EFAULT in *err: guest table not there.
@@ -120,8 +129,7 @@ static struct tdm_bt_space *find_space(struct tdm_bt_vm *tc, struct tdm_bt *b, b
 		}
 		if (s) {
 			list_move(&s->node, &tc->spaces);
-			b->space = s;
-			tcv->roots_gen = s->roots_gen;
+			enter_space(b, s);
 		}
 		spin_unlock(&tc->lock);
 		if (s || need < 0)
@@ -267,8 +275,7 @@ static int new_space(struct tdm_bt_vm *tc, struct tdm_bt *b)
 	tdm_vm_stat(tc->vm, bt_spaces_made);
 	spin_lock(&tc->lock);
 	list_add(&s->node, &tc->spaces);
-	b->space = s;
-	b->tcv->roots_gen = s->roots_gen;
+	enter_space(b, s);
 	spin_unlock(&tc->lock);
 	mutex_unlock(&tc->mutex);
 	return 0;

@@ -288,7 +288,7 @@ void tdm_bt_world_unload(struct tdm_bt *b)
 		b->vcpu->valid |= TDM_ST_SEG_REST;
 	}
 	tdm_host_sysmsrs_release(&m->msrs);
-	tdm_host_segs_restore(&m->segs);
+	tdm_host_segs_back(&m->segs);
 }
 
 /**

@@ -23,9 +23,7 @@
 /* By preference: what TDM_ENGINE_AUTO tries first comes first. */
 static const struct tdm_engine_ops *const engines[] = {
 	&tdm_vmx_ops,
-#ifdef TDM_BT
 	&tdm_bt_ops,
-#endif
 };
 
 /* ---- what VMs get whose maker does not choose ---- */

@@ -44,8 +44,9 @@ static void vm_destroy(struct kref *ref)
 		tdm_vcpu_free(vcpu);
 	xa_destroy(&vm->vcpus);
 	tdm_msr_filter_free(vm);
-	tdm_mmu_vm_destroy(vm);
+	/* It may hold traces. */
 	tdm_engine_release(vm);
+	tdm_mmu_vm_destroy(vm);
 	mmdrop(vm->mm);
 	kfree(vm);
 	preempt_notifier_dec();

@@ -605,8 +605,8 @@ static void restore_limits(void)
 
 /**
  * tdm_host_segs_restore() - after the guest, before anything else of the host
- * @hs: what tdm_host_segs_save() filled; FS and GS bases of the kernel's own
- *      were already put back by the exit
+ * @hs: what tdm_host_segs_save() filled. As after a VM exit: the kernel's own GS
+ *      base is back, DS, ES, FS, GS are null; the caller puts @hs->fs_base back
  *
  * Preemption off, current is still the vCPU's thread.
  *
@@ -634,6 +634,23 @@ u64 tdm_host_segs_restore(struct tdm_host_segs *hs)
 	/* The predictors may hold the guest's branches when userspace runs next. */
 	this_cpu_write(x86_ibpb_exit_to_user, true);
 	return guest_kernel_gs_base;
+}
+
+/**
+ * tdm_host_segs_back() - tdm_host_segs_restore() for an engine without VM exits
+ * @hs: what tdm_host_segs_save() filled
+ *
+ * A VM exit loads null selectors and the host's FS base; here the guest's are
+ * still in the CPU. Preemption off, current is still the vCPU's thread.
+ */
+void tdm_host_segs_back(struct tdm_host_segs *hs)
+{
+	loadsegment(ds, 0);
+	loadsegment(es, 0);
+	loadsegment(fs, 0);
+	load_gs_index(0);
+	tdm_host_segs_restore(hs);
+	wrmsrl(MSR_FS_BASE, hs->fs_base);
 }
 
 /** tdm_host_ldt_off() - no LDT until tdm_host_segs_restore(): it is not mapped in the guest */

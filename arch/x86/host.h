@@ -125,6 +125,7 @@ struct tdm_host_segs {
 
 void tdm_host_segs_save(struct tdm_host_segs *hs, u64 guest_kernel_gs_base);
 u64 tdm_host_segs_restore(struct tdm_host_segs *hs);
+void tdm_host_segs_back(struct tdm_host_segs *hs);
 void tdm_host_ldt_off(const struct tdm_host_segs *hs);
 void tdm_host_set_fs_base(u64 val);
 u64 tdm_host_fs_base(void);
