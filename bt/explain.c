@@ -43,7 +43,8 @@ static const char *const op_names[TDM_NR_BT_OPS] = {
  * struct tu_copy - a TU as it was at one moment
  * @va: address of the fragment
  * @gpa: of its guest code; ~0: dead
- * @host, @guest: bytes
+ * @host: bytes of the fragment
+ * @guest: bytes of guest code
  * @recs: fault map
  * @tu: the rest; its pointers are not to be followed
  */
