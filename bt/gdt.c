@@ -245,15 +245,3 @@ void tdm_bt_segs_out(struct tdm_bt *b)
 	seg[TDM_SEG_FS].base = tdm_host_fs_base();
 	seg[TDM_SEG_GS].base = tdm_host_kernel_gs_base();
 }
-
-/** tdm_bt_segs_clear() - null selectors in ES, DS, FS, GS, as VM exits leave them; host state */
-void tdm_bt_segs_clear(struct tdm_bt_mon *m)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(data_segs); i++) {
-		if (loaded(data_segs[i]))
-			load(data_segs[i], 0);
-		m->sel[data_segs[i]] = 0;
-	}
-}

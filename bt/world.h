@@ -191,7 +191,6 @@ static inline unsigned long tdm_bt_text_at(const struct tdm_bt *b, const char *l
 /* gdt.c */
 void tdm_bt_gdt_init(struct tdm_bt_mon *m);
 void tdm_bt_gdt_base(struct tdm_bt_mon *m, u64 base);
-void tdm_bt_segs_clear(struct tdm_bt_mon *m);
 
 static inline u64 tdm_bt_base(unsigned int index)
 {
