@@ -15,7 +15,7 @@ EMUL_CFLAGS := -O1 -g -std=gnu11 -Wall -Wextra -Wno-missing-field-initializers \
 # The plain programs run with the cache of decoded instructions, these without.
 EMUL_SAN := -DGUEST_NO_CACHE -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
-EMUL_HELPERS := emul_guest.c emul_native.c
+EMUL_HELPERS := emul_guest.c emul_native.c opcodes.c
 EMUL_DEPS := $(wildcard $(TDM_TOP)/arch/x86/*.h $(TDM_TOP)/arch/x86/emul/*.h *.h)
 
 emul-objs := $(patsubst $(TDM_TOP)/%.c,%.o,$(TDM_EMUL_SRCS)) arch/x86/zydis/zydis.o \
