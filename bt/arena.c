@@ -32,7 +32,7 @@ int tdm_arena_create(struct tdm_bt_vm *tc)
 	tc->pd = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!tc->page || !tc->first || !tc->pt || !tc->pd)
 		return -ENOMEM;
-	tdm_vm_stat_add(tc->vm, mem_bytes,
+	tdm_vm_stat_add(tc->vm, bt_mem_bytes,
 			pages * (sizeof(*tc->page) + sizeof(*tc->first)) + PAGE_SIZE);
 	return 0;
 }
@@ -63,14 +63,14 @@ static int arena_page(struct tdm_bt_vm *tc, u32 nr)
 		tc->pt[table] = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 		if (!tc->pt[table])
 			return -ENOMEM;
-		tdm_vm_stat_add(tc->vm, mem_bytes, PAGE_SIZE);
+		tdm_vm_stat_add(tc->vm, bt_mem_bytes, PAGE_SIZE);
 		WRITE_ONCE(tc->pd[table], virt_to_phys(tc->pt[table]) | PTE_TABLE);
 	}
 	page = (u8 *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	if (!page)
 		return -ENOMEM;
 	memset(page, 0xcc, PAGE_SIZE);
-	tdm_vm_stat_add(tc->vm, mem_bytes, PAGE_SIZE);
+	tdm_vm_stat_add(tc->vm, bt_mem_bytes, PAGE_SIZE);
 	tdm_vm_stat_add(tc->vm, bt_tc_bytes, PAGE_SIZE);
 	/* The page's contents before the entry that shows them to the guest. */
 	smp_wmb();

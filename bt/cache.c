@@ -120,7 +120,7 @@ static void free_tus(struct tdm_bt_vm *tc, u32 nr)
 	while (--nr) {
 		struct tdm_tu **slot = &tc->tu[nr / TDM_TU_CHUNK][nr % TDM_TU_CHUNK];
 
-		tdm_vm_stat_add(tc->vm, mem_bytes, -(s64)struct_size(*slot, recs, (*slot)->nr_recs));
+		tdm_vm_stat_add(tc->vm, bt_mem_bytes, -(s64)struct_size(*slot, recs, (*slot)->nr_recs));
 		kfree(*slot);
 		*slot = NULL;
 	}
@@ -230,7 +230,7 @@ static int make_room(struct tdm_bt_vm *tc)
 		*chunk = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 		if (!*chunk)
 			return -ENOMEM;
-		tdm_vm_stat_add(tc->vm, mem_bytes, PAGE_SIZE);
+		tdm_vm_stat_add(tc->vm, bt_mem_bytes, PAGE_SIZE);
 	}
 	return 0;
 }
@@ -407,7 +407,7 @@ static void count(struct tdm_bt_vm *tc, const struct tdm_tu *tu)
 	tdm_vm_stat_add(tc->vm, bt_ident, tu->nr_ident);
 	tdm_vm_stat_add(tc->vm, bt_guest_bytes, tu->guest_len);
 	tdm_vm_stat_add(tc->vm, bt_host_bytes, tu->len);
-	tdm_vm_stat_add(tc->vm, mem_bytes, struct_size(tu, recs, tu->nr_recs));
+	tdm_vm_stat_add(tc->vm, bt_mem_bytes, struct_size(tu, recs, tu->nr_recs));
 	trace_tdm_bt_translate(tc->vm, tu->rip, tu->guest_len, tu->nr_insns, tdm_tc_va(tc, tu->off),
 			       tu->len);
 }

@@ -65,7 +65,7 @@ static struct tdm_bt_lookup *table_alloc(struct tdm_bt_vm *tc, struct tdm_bt_spa
 	for (i = 0; i < TDM_LOOKUP_PAGES; i++)
 		l->pt[i] = virt_to_phys(tc->empty) | PTE_RO;
 	l->space = space;
-	tdm_vm_stat_add(tc->vm, mem_bytes, sizeof(*l) + PAGE_SIZE);
+	tdm_vm_stat_add(tc->vm, bt_mem_bytes, sizeof(*l) + PAGE_SIZE);
 	return l;
 }
 
@@ -78,7 +78,7 @@ static void table_free(struct tdm_bt_vm *tc, struct tdm_bt_lookup *l)
 		free_page((unsigned long)l->page[i]);
 	}
 	free_page((unsigned long)l->pt);
-	tdm_vm_stat_add(tc->vm, mem_bytes, -(s64)(sizeof(*l) + (n + 1) * PAGE_SIZE));
+	tdm_vm_stat_add(tc->vm, bt_mem_bytes, -(s64)(sizeof(*l) + (n + 1) * PAGE_SIZE));
 	kfree(l);
 }
 
@@ -91,7 +91,7 @@ static int refill(struct tdm_bt_vm *tc, struct tdm_bt_tcv *tcv)
 		if (!page)
 			return tcv->nr_spare ? 0 : -ENOMEM;
 		tdm_lookup_init_page(page);
-		tdm_vm_stat_add(tc->vm, mem_bytes, PAGE_SIZE);
+		tdm_vm_stat_add(tc->vm, bt_mem_bytes, PAGE_SIZE);
 		tcv->spare[tcv->nr_spare++] = page;
 	}
 	return 0;
@@ -235,7 +235,7 @@ void tdm_lookup_free_all(struct tdm_bt_vm *tc, struct tdm_bt_tcv *tcv)
 	list_for_each_entry_safe(l, tmp, &tcv->lookups, node)
 		table_free(tc, l);
 	INIT_LIST_HEAD(&tcv->lookups);
-	tdm_vm_stat_add(tc->vm, mem_bytes, -(s64)(tcv->nr_spare * PAGE_SIZE));
+	tdm_vm_stat_add(tc->vm, bt_mem_bytes, -(s64)(tcv->nr_spare * PAGE_SIZE));
 	while (tcv->nr_spare)
 		free_page((unsigned long)tcv->spare[--tcv->nr_spare]);
 }

@@ -166,7 +166,7 @@ static struct tdm_code_gfn *get_gfn(struct tdm_bt_vm *tc, u64 nr)
 	spin_lock(&tc->lock);
 	hlist_add_head(&gfn->hash, gfn_bucket(tc, nr));
 	spin_unlock(&tc->lock);
-	tdm_vm_stat_add(tc->vm, mem_bytes, sizeof(*gfn));
+	tdm_vm_stat_add(tc->vm, bt_mem_bytes, sizeof(*gfn));
 	return gfn;
 }
 
@@ -267,7 +267,7 @@ void tdm_smc_free_gfns(struct tdm_bt_vm *tc)
 				continue;
 			hlist_del(&gfn->hash);
 			list_del(&gfn->idle_node);
-			tdm_vm_stat_add(tc->vm, mem_bytes, -(s64)sizeof(*gfn));
+			tdm_vm_stat_add(tc->vm, bt_mem_bytes, -(s64)sizeof(*gfn));
 			kfree(gfn);
 		}
 }

@@ -100,7 +100,8 @@
 	X(rmap_overflows,	"pages with too many mappings, all dropped")	\
 	X(code_writes,		"writes to pages traced for translated code")	\
 	X(code_gens,		"changes of guest page tables that lead to translated code") \
-	X(bt_tc_bytes,		"BT: bytes of the translation cache in use by now") \
+	X(bt_mem_bytes,		"BT: bytes of kernel memory held for translations now") \
+	X(bt_tc_bytes,		"BT: of these, backing the translation cache") \
 	X(bt_tus,		"BT: translation units held now")	\
 	X(bt_translated,	"BT: translation units made")		\
 	X(bt_insns,		"BT: guest instructions translated")	\
