@@ -153,37 +153,27 @@ static void clear_xb(u8 *bytes, const ZydisDecodedInstruction *zi)
 	}
 }
 
-/**
- * tdm_xl_addressed() - emit a RIP-relative instruction with another operand
- * @x: TU
- * @scratch: base register that holds the address, below 8, not RSP or RBP; or
- *	TDM_REG_NONE: the address itself, which fits 32 bits
- * @addr: the address
- *
- * Return: false: it would be too long.
+/*
+ * The instruction in @bytes with absolute address @addr instead of its
+ * RIP-relative operand: by SIB without base and index, one byte more.
  */
-bool tdm_xl_addressed(struct tdm_xl *x, unsigned int scratch, u64 addr)
+static void emit_absolute(struct tdm_xl *x, u8 *bytes, unsigned int len, unsigned int modrm,
+			  u64 addr)
 {
-	const struct tdm_insn *insn = &x->tr->insn;
-	const ZydisDecodedInstruction *zi = &tdm_insn_raw(&x->tr->work)->zi;
-	unsigned int modrm = zi->raw.modrm.offset, rest = modrm + 5;
-	u8 bytes[TDM_INSN_MAX_LEN];
+	bytes[modrm] = (bytes[modrm] & 0x38) | 4;
+	tdm_emit_bytes(&x->e, bytes, modrm + 1);
+	tdm_emit_u8(&x->e, 0x25);
+	tdm_emit_u32(&x->e, addr);
+	tdm_emit_bytes(&x->e, bytes + modrm + 5, len - modrm - 5);
+}
 
-	if (scratch == TDM_REG_NONE && insn->len == TDM_INSN_MAX_LEN)
-		return false;
-	memcpy(bytes, insn->bytes, insn->len);
-	clear_xb(bytes, zi);
-	if (scratch == TDM_REG_NONE) {
-		bytes[modrm] = (bytes[modrm] & 0x38) | 4;
-		tdm_emit_bytes(&x->e, bytes, modrm + 1);
-		tdm_emit_u8(&x->e, 0x25);
-		tdm_emit_u32(&x->e, addr);
-	} else {
-		bytes[modrm] = (bytes[modrm] & 0x38) | scratch;
-		tdm_emit_bytes(&x->e, bytes, modrm + 1);
-	}
-	tdm_emit_bytes(&x->e, bytes + rest, insn->len - rest);
-	return true;
+/* The same with register @base, which is below 8 and neither RSP nor RBP. */
+static void emit_based(struct tdm_xl *x, u8 *bytes, unsigned int len, unsigned int modrm,
+		       unsigned int base)
+{
+	bytes[modrm] = (bytes[modrm] & 0x38) | base;
+	tdm_emit_bytes(&x->e, bytes, modrm + 1);
+	tdm_emit_bytes(&x->e, bytes + modrm + 5, len - modrm - 5);
 }
 
 /* Does the instruction have a RIP-relative operand, and where is it? */
@@ -204,31 +194,34 @@ static bool rip_relative(const struct tdm_xl *x, u64 *addr)
 static bool xl_ident(struct tdm_xl *x)
 {
 	const struct tdm_insn *insn = &x->tr->insn;
+	const ZydisDecodedInstruction *zi = &tdm_insn_raw(&x->tr->work)->zi;
+	u8 bytes[TDM_INSN_MAX_LEN];
 	unsigned int reg;
 	u64 addr;
 
+	xl_before(x, 0);
 	if (!rip_relative(x, &addr)) {
-		xl_before(x, 0);
 		tdm_emit_bytes(&x->e, insn->bytes, insn->len);
 		x->tr->nr_ident++;
 		return true;
 	}
+	memcpy(bytes, insn->bytes, sizeof(bytes));
+	clear_xb(bytes, zi);
 	/* With 67h the sum is cut to 32 bits in either form. */
 	if (xl_fits32(addr) || insn->addrsize == 4) {
-		xl_before(x, 0);
-		if (!tdm_xl_addressed(x, TDM_REG_NONE, addr))
+		if (insn->len == TDM_INSN_MAX_LEN)
 			return false;
+		emit_absolute(x, bytes, insn->len, zi->raw.modrm.offset, addr);
 		x->tr->nr_ident++;
 		return true;
 	}
 	reg = free_register(insn);
 	if (reg == TDM_REG_NONE)
 		return false;
-	xl_before(x, 0);
 	xl_spill(x, reg);
 	tdm_emit_mov_imm(&x->e, reg, addr);
 	xl_before(x, XL_BIT(reg));
-	tdm_xl_addressed(x, reg, addr);
+	emit_based(x, bytes, insn->len, zi->raw.modrm.offset, reg);
 	xl_after(x, XL_BIT(reg));
 	xl_unspill(x, reg);
 	return true;
@@ -297,23 +290,73 @@ static bool (*const by_class[TDM_NR_BTCS])(struct tdm_xl *x) = {
 	[TDM_BTC_IRET] = tdm_xl_iret,
 };
 
+/* The records of this instruction begin. @len: bytes */
+static void xl_begin(struct tdm_xl *x, unsigned int len)
+{
+	x->rec = (struct tdm_bt_rec) {
+		.goff = x->off,
+		.glen = len,
+		.insn = x->n,
+		.flags = x->rec.flags,
+	};
+}
+
 /* Emit the instruction in tr->insn, by its class or as a callout. */
 static void xl_insn(struct tdm_xl *x, struct tdm_bt_verdict verdict)
 {
-	u8 shadow = x->rec.flags;
-
 	x->verdict = verdict;
-	memset(&x->rec, 0, sizeof(x->rec));
-	x->rec.goff = x->off;
-	x->rec.glen = x->tr->insn.len;
-	x->rec.insn = x->n;
-	x->rec.flags = shadow;
+	xl_begin(x, x->tr->insn.len);
 	if (!by_class[verdict.cls](x)) {
 		/* A branch that cannot be done here may lead anywhere. */
 		x->stop = verdict.cls >= TDM_BTC_JMP && verdict.cls <= TDM_BTC_CALL_IND;
 		tdm_xl_callout(x, TDM_BT_OP_INTERPRET);
 	}
 	x->rec.flags = verdict.cls == TDM_BTC_STI ? TDM_REC_F_STI_SHADOW : 0;
+	x->off += x->tr->insn.len;
+	x->n++;
+}
+
+/*
+ * One of the instructions that most code consists of.
+ * Return: false: look closer.
+ */
+static bool xl_quick(struct tdm_xl *x, const u8 *code, unsigned int left)
+{
+	struct tdm_insn *insn = &x->tr->insn;
+	struct tdm_bt_quick q;
+	u8 bytes[TDM_INSN_MAX_LEN];
+	u64 addr;
+
+	if (!tdm_bt_quick(&q, code, left))
+		return false;
+	if (q.cls != TDM_BTC_IDENT) {
+		/* What the direct branches look at. */
+		insn->len = q.len;
+		insn->opcode = q.opcode;
+		insn->opnd[0].imm = (s64)q.rel;
+		xl_insn(x, (struct tdm_bt_verdict) { q.cls, TDM_BT_OP_NONE });
+		return true;
+	}
+	if (q.modrm) {
+		addr = xl_rip(x) + q.len + (s64)q.rel;
+		if (!xl_fits32(addr) || q.len == TDM_INSN_MAX_LEN)
+			return false;
+		xl_begin(x, q.len);
+		xl_before(x, 0);
+		memcpy(bytes, code, sizeof(bytes));
+		if (q.rex)
+			bytes[q.rex - 1] &= ~3;
+		emit_absolute(x, bytes, q.len, q.modrm, addr);
+	} else {
+		xl_begin(x, q.len);
+		xl_before(x, 0);
+		tdm_emit_bytes(&x->e, code, q.len);
+	}
+	x->tr->nr_ident++;
+	x->rec.flags = 0;
+	x->off += q.len;
+	x->n++;
+	return true;
 }
 
 /* An instruction that the decoder refuses: whoever interprets it knows why. */
@@ -321,8 +364,7 @@ static void xl_undefined(struct tdm_xl *x, unsigned int len)
 {
 	x->tr->insn.len = 1;
 	xl_insn(x, (struct tdm_bt_verdict) { TDM_BTC_STOP, TDM_BT_OP_INTERPRET });
-	x->off += len;
-	x->n++;
+	x->off += len - 1;
 }
 
 /* How the TU was right before an STI, to which it goes back if that is the last. */
@@ -348,6 +390,8 @@ static int xl_loop(struct tdm_xl *x, struct xl_mark *mark)
 	       x->e.max - x->e.len >= XL_ROOM_HOST &&
 	       TDM_TU_MAX_RECS - tr->nr_recs >= XL_ROOM_RECS) {
 		left = min_t(u32, tr->len - x->off, TDM_INSN_MAX_LEN);
+		if (xl_quick(x, tr->code + x->off, left))
+			continue;
 		ret = tdm_insn_decode(&tr->insn, &tr->work, tr->code + x->off,
 				      left, tr->mode);
 		if (ret == -E2BIG && left < TDM_INSN_MAX_LEN)
@@ -365,8 +409,6 @@ static int xl_loop(struct tdm_xl *x, struct xl_mark *mark)
 			*mark = (struct xl_mark) { x->off, x->e.len, tr->nr_recs,
 						   x->rec.flags };
 		xl_insn(x, verdict);
-		x->off += tr->insn.len;
-		x->n++;
 	}
 	return 0;
 }
@@ -385,8 +427,6 @@ static void xl_unsti(struct tdm_xl *x, const struct xl_mark *mark)
 	if (x->n)
 		return;
 	xl_insn(x, (struct tdm_bt_verdict) { TDM_BTC_CALLOUT, TDM_BT_OP_INTERPRET });
-	x->off += tr->insn.len;
-	x->n++;
 }
 
 /* The TU was cut off: on with what follows it. */

@@ -12,6 +12,7 @@
 
 #include "bt/classify.h"
 #include "bt/emit.h"
+#include "bt/quick.h"
 #include "bt/tu.h"
 
 /* Room that is there for each instruction: its code and records at most. */
@@ -44,7 +45,6 @@ void tdm_xl_start(struct tdm_xl *x, struct tdm_bt_tr *tr);
 void tdm_xl_record(struct tdm_xl *x, u8 kind, u16 restore, u8 flags);
 void tdm_xl_link(struct tdm_xl *x, unsigned int n, u64 target, bool elide);
 bool tdm_xl_callout(struct tdm_xl *x, u8 op);
-bool tdm_xl_addressed(struct tdm_xl *x, unsigned int scratch, u64 addr);
 
 /* Guest address of this instruction, and of the next. */
 static inline u64 xl_rip(const struct tdm_xl *x)

@@ -14,7 +14,7 @@ BT_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame
 BT_DEPS := $(wildcard $(TDM_TOP)/arch/x86/*.h $(TDM_TOP)/bt/*.h $(BT_UNIT)/bt_*.h)
 
 # The translator, of all of bt/.
-BT_XL := arch/x86/insn.o $(addprefix bt/,translate.o branch.o sequence.o emit.o classify.o) \
+BT_XL := arch/x86/insn.o $(addprefix bt/,translate.o quick.o branch.o sequence.o emit.o classify.o) \
 	arch/x86/zydis/zydis.o
 BT_EXACT := $(addprefix tools/testing/unit/,bt_exact_test.o bt_sandbox.o bt_gen.o)
 
@@ -24,7 +24,7 @@ BT_FORMAT := $(addprefix $(BT_OUT)/zydis/,Formatter.o FormatterATT.o FormatterBa
 	FormatterBuffer.o FormatterIntel.o String.o)
 
 bt-programs := $(BT_OUT)/plain/bt_exact_test \
-	$(foreach v,plain san,$(addprefix $(BT_OUT)/$(v)/,bt_class_test bt_listing_test))
+	$(foreach v,plain san,$(addprefix $(BT_OUT)/$(v)/,bt_class_test bt_listing_test bt_quick_test))
 
 $(BT_OUT)/%/arch/x86/zydis/zydis.o: $(TDM_ZYDIS_SRCS)
 	@mkdir -p $(@D)
@@ -57,6 +57,15 @@ $(BT_OUT)/plain/bt_listing_test: $(addprefix $(BT_OUT)/plain/,$(BT_LISTING) $(BT
 
 $(BT_OUT)/san/bt_listing_test: $(addprefix $(BT_OUT)/san/,$(BT_LISTING) $(BT_XL)) $(BT_FORMAT)
 	@$(CC) $(BT_SAN) -o $@ $^
+
+$(BT_OUT)/plain/bt_quick_test: $(addprefix $(BT_OUT)/plain/,tools/testing/unit/bt_quick_test.o $(BT_XL))
+	@$(CC) -o $@ $^
+
+$(BT_OUT)/san/bt_quick_test: $(addprefix $(BT_OUT)/san/,tools/testing/unit/bt_quick_test.o $(BT_XL))
+	@$(CC) $(BT_SAN) -o $@ $^
+
+$(BT_OUT)/plain/bt_measure: $(addprefix $(BT_OUT)/plain/,tools/testing/unit/bt_measure.o $(BT_XL))
+	@$(CC) -o $@ $^
 
 bt-build: $(bt-programs)
 
