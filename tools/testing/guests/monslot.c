@@ -64,7 +64,8 @@ static u64 touch(u64 va, bool write)
 /* Nothing mapped: #PF with this address, from writes and fetches by the kernel. */
 static void unmapped(void)
 {
-	u32 slot, writes = 0, reads = 0, fetches = 0, users = 0, first = 0;
+	u32 slot, writes = 0, state = 0, reads = 0, fetches = 0, users = 0;
+	u32 first = 0;
 	struct snip user_read = SNIP("", "mov (%rbx), %al", "");
 	struct snip user_write = SNIP("", "movb $1, (%rbx)", "");
 	struct snip fetch = SNIP("", "jmp *%rbx", "");
@@ -74,11 +75,14 @@ static void unmapped(void)
 	for (slot = FIRST; slot < 512; slot++) {
 		if (slot == OURS)
 			continue;
-		if (touch(slot_va(slot) + 0x61008, true) != PF_W) {
+		if (touch(slot_va(slot) + 0x12008, true) != PF_W ||
+		    touch(slot_va(slot) + 0x40000000, true) != PF_W) {
 			first = first ? first : slot;
 			writes++;
 		}
+		state += touch(slot_va(slot) + 0x60800, true) != PF_W;
 	}
+	check_eq("unmapped.state", state, 0);
 	check(!writes, "unmapped.write", "%u wrong, first %u", writes, first);
 	for (slot = FIRST, first = 0; slot < 512; slot++) {
 		if (slot == OURS)
