@@ -139,6 +139,8 @@ bool tdm_bt_locate(struct tdm_bt *b, u64 tc_va, struct tdm_bt_pos *pos)
 	spin_lock(&tc->lock);
 	found = b->base == tc->base && tdm_tc_pos(tc, off, pos);
 	spin_unlock(&tc->lock);
+	if (found && pos->rec.kind == TDM_REC_INDIRECT)
+		pos->target = READ_ONCE(b->state->ind_rip);
 	return found;
 }
 
