@@ -16,15 +16,17 @@ BT_DEPS := $(wildcard $(TDM_TOP)/arch/x86/*.h $(TDM_TOP)/bt/*.h $(BT_UNIT)/bt_*.
 # The translator, of all of bt/.
 BT_XL := arch/x86/insn.o $(addprefix bt/,translate.o quick.o branch.o sequence.o emit.o classify.o) \
 	arch/x86/zydis/zydis.o
-BT_EXACT := $(addprefix tools/testing/unit/,bt_exact_test.o bt_sandbox.o bt_gen.o)
+BT_EXACT := $(addprefix tools/testing/unit/,bt_exact_test.o bt_sandbox.o bt_gen.o bt_form.o)
 
+BT_FUZZ := $(addprefix tools/testing/unit/,bt_gen.o bt_form.o)
 BT_CLASS := $(addprefix tools/testing/unit/,bt_class_test.o bt_golden.o opcodes.o)
 BT_LISTING := $(addprefix tools/testing/unit/,bt_listing_test.o bt_golden.o)
 BT_FORMAT := $(addprefix $(BT_OUT)/zydis/,Formatter.o FormatterATT.o FormatterBase.o \
 	FormatterBuffer.o FormatterIntel.o String.o)
 
 bt-programs := $(BT_OUT)/plain/bt_exact_test \
-	$(foreach v,plain san,$(addprefix $(BT_OUT)/$(v)/,bt_class_test bt_listing_test bt_quick_test))
+	$(foreach v,plain san,$(addprefix $(BT_OUT)/$(v)/,bt_class_test bt_listing_test bt_quick_test)) \
+	$(BT_OUT)/san/bt_fuzz
 
 $(BT_OUT)/%/arch/x86/zydis/zydis.o: $(TDM_ZYDIS_SRCS)
 	@mkdir -p $(@D)
@@ -63,6 +65,11 @@ $(BT_OUT)/plain/bt_quick_test: $(addprefix $(BT_OUT)/plain/,tools/testing/unit/b
 
 $(BT_OUT)/san/bt_quick_test: $(addprefix $(BT_OUT)/san/,tools/testing/unit/bt_quick_test.o $(BT_XL))
 	@$(CC) $(BT_SAN) -o $@ $^
+
+# The fuzz target with its own random driver; tools/testing/fuzz has libFuzzer's.
+$(BT_OUT)/san/bt_fuzz: $(TDM_TOP)/tools/testing/fuzz/bt_fuzz.c $(BT_DEPS) \
+		$(addprefix $(BT_OUT)/san/,$(BT_FUZZ) $(BT_XL))
+	@$(CC) $(BT_CFLAGS) $(BT_SAN) -DFUZZ_MAIN -o $@ $(filter %.c %.o,$^)
 
 $(BT_OUT)/plain/bt_measure: $(addprefix $(BT_OUT)/plain/,tools/testing/unit/bt_measure.o $(BT_XL))
 	@$(CC) -o $@ $^

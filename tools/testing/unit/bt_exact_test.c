@@ -17,6 +17,7 @@
 
 #include "arch/x86/insn-zydis.h"
 #include "bt/classify.h"
+#include "bt_form.h"
 #include "bt_gen.h"
 #include "bt_sandbox.h"
 #include "emul_ktap.h"
@@ -480,44 +481,6 @@ static bool fragment_step(struct sand_cpu *cpu, void *arg)
 
 /* ---- one TU ---- */
 
-/* What tu.h promises of every fragment. */
-static void check_form(void)
-{
-	unsigned int i, n = 0, g = 0;
-
-	if (!tr.nr_recs || tr.recs[0].hoff || !tr.nr_insns || tr.out_len > TDM_TU_MAX_HOST)
-		fail("form of the fragment");
-	for (i = 0; i < tr.nr_recs; i++) {
-		const struct tdm_bt_rec *rec = &tr.recs[i];
-
-		if (i && rec->hoff <= rec[-1].hoff)
-			fail("order of the records");
-		if (rec->hoff >= tr.out_len)
-			fail("record behind the fragment");
-		if (rec->insn != n) {
-			n++;
-			g = rec->goff;
-		}
-		if (rec->insn != n || rec->goff != g)
-			fail("numbers of the records");
-	}
-	if (n + 1 != tr.nr_insns)
-		fail("number of instructions");
-	for (i = 0; i < tr.nr_links; i++) {
-		const struct tdm_bt_link *l = &tr.links[i];
-		u64 at = tr.va + l->patch;
-		s32 rel;
-
-		memcpy(&rel, tr.out + l->patch, 4);
-		if ((at & 63) > 60)
-			fail("rel32 crosses a line");
-		if (at + 4 + rel != CONT(i))
-			fail("rel32 does not lead to its continuation");
-		if (l->elide && (l->patch + 4 != tr.out_len || tr.out[l->patch - 1] != 0xe9))
-			fail("link cannot be elided");
-	}
-}
-
 static void dump(struct bt_gen *g, u64 seed)
 {
 	unsigned int i;
@@ -638,7 +601,8 @@ static bool one_tu(u64 seed)
 		count.skipped++;
 		return true;
 	}
-	check_form();
+	if (bt_bad_form(&tr))
+		fail(bt_bad_form(&tr));
 	memcpy((void *)tr.va, tr.out, tr.out_len);
 
 	start.regs.rip = tr.rip;
