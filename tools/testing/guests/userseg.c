@@ -15,6 +15,10 @@ const char guest_name[] = "userseg";
 enum { MODE_KERNEL, MODE_USER, MODE_USER32, NR_MODES };
 static const char *const mode_names[] = { "kernel", "user", "user32" };
 
+/*
+ * User code has interrupts on, as under any operating system: a monitor may treat
+ * it otherwise when they are off, which flags() tries.
+ */
 static void init(struct exec *x, const struct snip *s, int mode)
 {
 	if (mode == MODE_KERNEL)
@@ -23,6 +27,8 @@ static void init(struct exec *x, const struct snip *s, int mode)
 		exec_user(x, s);
 	else
 		exec_user32(x, s);
+	if (mode != MODE_KERNEL)
+		x->rflags |= FL_IF;
 }
 
 /* A name of two parts; valid until the next call but three. */
@@ -356,7 +362,7 @@ static void through(void)
 		else
 			s = SNIP32("mov $15, %eax; mov %eax, %es",
 				   "mov %es:(%ebx), %ecx", "");
-		exec_user32(&x, &s);
+		init(&x, &s, MODE_USER32);
 		x.rbx = cases[i].offset;
 		exec64(&x);
 		if (cases[i].fault)
@@ -373,12 +379,12 @@ static void through(void)
 	ldt[1] = make_desc(base, 31, DESC_DATA | DESC_DPL3, DESC_D);
 	s = SNIP32("mov %esp, %esi; mov $15, %eax; mov %eax, %ss; mov $8, %esp",
 		   "push $0x77; pop %ecx", "mov $0x3b, %eax; mov %eax, %ss; mov %esi, %esp");
-	exec_user32(&x, &s);
+	init(&x, &s, MODE_USER32);
 	exec64(&x);
 	check(x.vec == VEC_DONE && x.rcx == 0x77 && bytes[4] == 0x77,
 	      "through.stack", "vec %lx %lx", x.vec, x.rcx);
 	s = SNIP32("mov $15, %eax; mov %eax, %ss; mov $2, %esp", "push %eax", "");
-	exec_user32(&x, &s);
+	init(&x, &s, MODE_USER32);
 	exec64(&x);
 	check(x.vec == EXC_SS && x.err == 0 && x.rsp == 2 && x.ss == 15,
 	      "through.stack_limit", "vec %lx err %lx rsp %lx ss %lx", x.vec,
@@ -388,7 +394,7 @@ static void through(void)
 	bytes[40] = 0x99;
 	s = SNIP("mov $15, %eax; mov %eax, %fs; mov %eax, %gs",
 		 "movzbl %fs:40, %ecx; movzbl %gs:40, %edx", "");
-	exec_user(&x, &s);
+	init(&x, &s, MODE_USER);
 	exec64(&x);
 	check(x.vec == VEC_DONE && x.rcx == 0x99 && x.rdx == 0x99 && x.fs == 15,
 	      "through.fs_base", "vec %lx %lx %lx fs %lx", x.vec, x.rcx, x.rdx,
@@ -396,11 +402,11 @@ static void through(void)
 	/* A null DS: harmless in 64-bit code, #GP(0) in compatibility mode. */
 	s = SNIP("xor %eax, %eax; mov %eax, %ds; mov %eax, %es",
 		 "mov -8(%rsp), %ecx; mov %ds, %edx", "");
-	exec_user(&x, &s);
+	init(&x, &s, MODE_USER);
 	exec64(&x);
 	check(x.vec == VEC_DONE && x.rdx == 0, "through.null64", "%lx", x.vec);
 	s = SNIP32("xor %eax, %eax; mov %eax, %ds", "mov (%ebx), %ecx", "");
-	exec_user32(&x, &s);
+	init(&x, &s, MODE_USER32);
 	x.rbx = base;
 	exec64(&x);
 	check_exc("through.null32", &x, &s, EXC_GP, 0, s.at);
@@ -506,19 +512,19 @@ static void transfers(void)
 		 ".code32\n 1: inc %eax; .byte 0x48; nop; mov %cs, %edx\n"
 		 "push $0x43; call 2f; 2: addl $3f-2b, (%esp); lret\n .code64\n"
 		 "3:", "mov %cs, %esi");
-	exec_user(&x, &s);
+	init(&x, &s, MODE_USER);
 	exec64(&x);
 	check(x.vec == VEC_DONE && x.rdx == SEL_U32 && x.rsi == SEL_U64 &&
 	      x.rax == 0, "far.there_and_back", "vec %lx %lx %lx rax %lx", x.vec,
 	      x.rdx, x.rsi, x.rax);
 	s = SNIP32("", "ljmp *(%ebx)", "");
-	exec_user32(&x, &s);
+	init(&x, &s, MODE_USER32);
 	far_ptr[0] = UALIAS(s.after) | (u64)SEL_U32 << 32;
 	x.rbx = UALIAS(far_ptr);
 	exec64(&x);
 	check_done("far.ljmp32", &x, &s);
 	s = SNIP32("", "ljmp *(%ebx)", ".code64\n mov %cs, %ecx; mov $1, %r8d");
-	exec_user32(&x, &s);
+	init(&x, &s, MODE_USER32);
 	far_ptr[0] = UALIAS(s.after) | (u64)SEL_U64 << 32;
 	x.rbx = UALIAS(far_ptr);
 	exec64(&x);
@@ -529,7 +535,7 @@ static void transfers(void)
 	expect_user_done("far.iretq", s);
 #define BAD_FAR(name, sel, vector) do {					\
 	s = SNIP("", "ljmpl *(%rbx)", "");				\
-	exec_user(&x, &s);						\
+	init(&x, &s, MODE_USER);						\
 	far_ptr[0] = UALIAS(s.after) | (u64)(sel) << 32;		\
 	x.rbx = UALIAS(far_ptr);					\
 	exec64(&x);							\
@@ -545,7 +551,7 @@ static void transfers(void)
 	/* A code segment of the LDT: a selector the frame has to show. */
 	ldt[0] = make_desc(0, 0xfffff, DESC_CODE | DESC_DPL3, DESC_L | DESC_G);
 	s = SNIP("", "ljmpl *(%rbx)", "mov %cs, %ecx; mov $1, %r8d");
-	exec_user(&x, &s);
+	init(&x, &s, MODE_USER);
 	far_ptr[0] = UALIAS(s.after) | 7ul << 32;
 	x.rbx = UALIAS(far_ptr);
 	exec64(&x);
@@ -554,7 +560,7 @@ static void transfers(void)
 	/* A conforming code segment of ring 0: CPL stays 3. */
 	set_gdt(SEL_TEST0, make_desc(0, 0xfffff, DESC_CODE | 4, DESC_L | DESC_G));
 	s = SNIP("", "ljmpl *(%rbx)", "mov %cs, %ecx");
-	exec_user(&x, &s);
+	init(&x, &s, MODE_USER);
 	far_ptr[0] = UALIAS(s.after) | (u64)(SEL_TEST0 | 3) << 32;
 	x.rbx = UALIAS(far_ptr);
 	exec64(&x);
@@ -564,7 +570,7 @@ static void transfers(void)
 	/* Gates: DPL decides, for every vector alike. */
 	set_idt(0x90, (u64)exc_stubs + 16 * 0x90, SEL_K64, DESC_TRAP | DESC_DPL3, 0);
 	s = SNIP("", "int $0x90", "");
-	exec_user(&x, &s);
+	init(&x, &s, MODE_USER);
 	x.rflags |= FL_IF;
 	exec64(&x);
 	check(x.vec == 0x90 && x.rip == UALIAS(s.after) && x.rflags & FL_IF,
@@ -613,7 +619,7 @@ static void system_calls(void)
 	s = SNIP("xor %eax, %eax; mov $500, %r12d; mov %rsp, %r13; mov $0x123456789abcdef, %r14",
 		 "1: std; stc; syscall; jnc 2f; cmp %rsp, %r13; jne 2f; dec %r12d; jnz 1b",
 		 "cld; 2: mov %cs, %esi; mov %ss, %edi");
-	exec_user(&x, &s);
+	init(&x, &s, MODE_USER);
 	exec64(&x);
 	check(x.vec == VEC_DONE && x.rax == 500 && !x.r12 && per_cpu == 500 &&
 	      x.rsi == SEL_U64 && x.rdi == SEL_UD && x.r14 == 0x123456789abcdef,
@@ -643,7 +649,7 @@ static void privileged(void)
 	u32 i, bad = 0;
 
 	for (i = 0; i < ARRAY_SIZE(list); i++) {
-		exec_user(&x, &list[i]);
+		init(&x, &list[i], MODE_USER);
 		x.rbx = UALIAS(&d);
 		exec64(&x);
 		bad += x.vec != EXC_GP || x.err != 0 ||
