@@ -366,6 +366,22 @@ static void add_refs(struct tdm_bt_vm *tc, struct tdm_tu *tu, const struct tdm_b
 	tdm_smc_add_ref(tc, &tu->ref[1], tu->space, f->page[1].va, f->page[1].gfn, &spare[1]);
 }
 
+/* The link's JMP goes, the TU's fragment comes in its place. */
+static void put_over(struct tdm_bt_vm *tc, struct tdm_tu_link *link, struct tdm_tu *tu)
+{
+	u32 page = (tc->bottom - 1) / PAGE_SIZE;
+
+	/* Perhaps only the JMP reached into that page. */
+	if (page * PAGE_SIZE >= tu->off)
+		tc->first[page] = 0;
+	tdm_link_tu(link)->len -= 5;
+	link->state = TDM_LINK_ELIDED;
+	link->to = tu;
+	hlist_add_head(&link->in, &tu->in);
+	tc->elided = true;
+	tdm_vm_stat(tc->vm, bt_elided);
+}
+
 /* tc->lock held. -EAGAIN: what it was made from is not so any more. */
 static int publish(struct tdm_bt_vm *tc, struct tdm_bt *b, struct tdm_tu *tu,
 		   struct tdm_tu *over, struct tdm_code_page **spare)
@@ -376,16 +392,8 @@ static int publish(struct tdm_bt_vm *tc, struct tdm_bt *b, struct tdm_tu *tu,
 	    (over && over->dead))
 		return -EAGAIN;
 	tu->space = b->space;
-	if (over) {
-		struct tdm_tu_link *link = tdm_link_pending(b, tu->rip);
-
-		over->len -= 5;
-		link->state = TDM_LINK_ELIDED;
-		link->to = tu;
-		hlist_add_head(&link->in, &tu->in);
-		tc->elided = true;
-		tdm_vm_stat(tc->vm, bt_elided);
-	}
+	if (over)
+		put_over(tc, tdm_link_pending(b, tu->rip), tu);
 	tdm_tc_write(tc, tu->off, tc->tr->out, tu->len);
 	write_cells(tc, tu);
 	tc->tu[tu->nr / TDM_TU_CHUNK][tu->nr % TDM_TU_CHUNK] = tu;
