@@ -333,6 +333,7 @@ static bool update(struct tdm_vcpu *vcpu, bool make)
 	vcpu->mmu.pending = 0;
 	if (must_sync(vcpu, pending) && !list_empty(&vm->mmu.shadow->unsync))
 		tdm_sync_all(vm);
+	vcpu->mmu.code_gen = vm->mmu.code_gen;
 	return !vcpu->mmu.mon_entry || make || !tdm_root_look(vcpu, false);
 }
 
@@ -405,6 +406,16 @@ void tdm_mmu_guest_flush(struct tdm_vcpu *vcpu, u32 what)
 		tdm_request(vcpu, TDM_REQ_TLB_FLUSH);
 }
 
+/*
+ * One address was invalidated, and the root stays. Translated code has to be looked
+ * at if any way to code has changed, now or by an earlier write.
+ */
+static void tell_of_code(struct tdm_vcpu *vcpu)
+{
+	if (vcpu->mmu.mon_entry && READ_ONCE(vcpu->vm->mmu.code_gen) != vcpu->mmu.code_gen)
+		tdm_request(vcpu, TDM_REQ_MMU_ROOT);
+}
+
 /**
  * tdm_mmu_guest_invlpg() - INVLPG
  * @vcpu: loaded vCPU
@@ -431,6 +442,7 @@ void tdm_mmu_guest_invlpg(struct tdm_vcpu *vcpu, u64 gva)
 	global = list_empty(&vm->mmu.shadow->unsync) ? false :
 		 tdm_sync_gva(vm, tdm_shadow_root(vcpu, gva), gva);
 	spin_unlock(&vm->mmu.lock);
+	tell_of_code(vcpu);
 	/* Other address spaces may have it cached: they are compared when loaded. */
 	if (global)
 		forget_pcids(&vcpu->mmu, vcpu->st.cr3);

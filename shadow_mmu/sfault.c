@@ -291,7 +291,6 @@ static struct tdm_spage *descend(struct sfault *f, struct tdm_spage *sp,
 	}
 	link = direct ? TDM_SPT_P | TDM_SPT_A | TDM_SPT_U | TDM_SPT_W | __pa(child->spt) :
 			tdm_spte_link_val(sp, gpte, child);
-	tdm_code_note(f->vm, sp, i, gpte);
 	sp->gpte[i] = gpte;
 	if (likely(val)) {
 		/* Accessed or dirty now, or the guest gave more rights. */
@@ -774,8 +773,10 @@ static bool goes_round(struct tdm_vcpu *vcpu)
  * @error: ditto
  *
  * The shadows of the tables in that page are thrown away, so that nothing holds
- * the write back; they are made again when the tables are used. An instruction
- * that uses the table it writes to could go round for ever: it is given up.
+ * the write back; they are made again when the tables are used. So is code that
+ * was translated: the engine lets go of the page before the guest goes on. An
+ * instruction that uses the table, or is in the page, that it writes to could go
+ * round for ever: it is given up.
  *
  * Return: true: run the instruction again; false: nothing to be done here.
  */
@@ -785,19 +786,20 @@ bool tdm_mmu_unshadow(struct tdm_vcpu *vcpu, u64 gva, u32 error)
 	struct tdm_page_fault pf;
 	struct hlist_node *tmp;
 	struct tdm_spage *sp;
-	bool any = false;
+	bool code, tables = false;
 	u64 gpa;
 
 	if (goes_round(vcpu) ||
 	    tdm_gva_to_gpa(vcpu, gva, walk_access(vcpu, error), &gpa, &pf))
 		return false;
+	code = tdm_mmu_forget_code(vm, gpa >> PAGE_SHIFT);
 	spin_lock(&vm->mmu.lock);
 	tdm_for_each_spage(vm, gpa >> PAGE_SHIFT, sp, tmp) {
 		tdm_spage_zap(vm, sp);
-		any = true;
+		tables = true;
 	}
 	spin_unlock(&vm->mmu.lock);
-	if (any)
+	if (tables)
 		tdm_vm_stat(vm, shadow_unshadowed);
-	return any;
+	return code || tables;
 }

@@ -404,6 +404,7 @@ int tdm_slot_shadow_alloc(struct tdm_vm *vm, struct tdm_memslot *slot);
 void tdm_slot_shadow_free(struct tdm_vm *vm, struct tdm_memslot *slot);
 void tdm_table_track(struct tdm_vm *vm, struct tdm_memslot *slot, struct tdm_spage *sp);
 void tdm_table_untrack(struct tdm_vm *vm, struct tdm_spage *sp);
+bool tdm_mmu_forget_code(struct tdm_vm *vm, u64 gfn);	/* no lock; may sleep */
 void tdm_write_protect(struct tdm_vm *vm, struct tdm_memslot *slot, u64 gfn);
 
 /* ---- entry.c ---- */

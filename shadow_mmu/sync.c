@@ -166,7 +166,6 @@ static bool compare(struct tdm_vm *vm, struct tdm_spage *sp)
 	tdm_vm_stat(vm, shadow_syncs);
 	if (!sp->guest) {
 		drop_all(vm, sp);
-		tdm_code_gone(vm, sp);
 		return true;
 	}
 	if (likely(tdm_spage_esize(sp) == 8))

@@ -302,6 +302,28 @@ unlock:
 }
 
 /**
+ * tdm_mmu_forget_code() - a page with code is to be written, nobody can tell how
+ * @vm: the VM; may sleep, takes slots_sem
+ * @gfn: the page
+ *
+ * Return: true if it has a trace for code, whose holder was told.
+ */
+bool tdm_mmu_forget_code(struct tdm_vm *vm, u64 gfn)
+{
+	struct tdm_memslot *slot;
+	bool code;
+
+	down_read(&vm->slots_sem);
+	slot = tdm_memslot_find(vm, gfn);
+	code = slot && slot->shadow && READ_ONCE(tdm_gfn_info(slot, gfn)->code) &&
+	       tdm_mmu_client->code_written;
+	if (code)
+		tdm_mmu_client->code_written(vm, gfn << PAGE_SHIFT, PAGE_SIZE);
+	up_read(&vm->slots_sem);
+	return code;
+}
+
+/**
  * tdm_track_del() - undo one tdm_track_add()
  * @vm: the VM; takes slots_sem
  * @gfn: the page; nothing happens if its memslot went meanwhile

@@ -158,6 +158,7 @@ void m_bt_flushed(struct m_vcpu *c, u64 gva)
 	if (!c->look || c->look_gva != ~0ull)
 		c->look_gva = gva;
 	c->look = true;
+	c->due = m.vm.mmu.code_gen;
 }
 
 /*
@@ -195,6 +196,9 @@ void m_bt_entered(struct m_vcpu *c)
 {
 	if (!c->mon)
 		return;
+	m_must(c->told >= c->due, "a flush that concerns code went without a word",
+	       "cpu %u: told of %llu, not %llu", c->v.id, (unsigned long long)c->told,
+	       (unsigned long long)c->due);
 	if (long_mode(c)) {
 		check_root(c);
 		if (c->look)

@@ -14,14 +14,13 @@
 
 static struct m_vcpu *const cpu = &m.cpu[0];
 
-static void machine(unsigned int cpus, enum m_mode mode)
+static void machine_with(unsigned int cpus, enum m_mode mode, const struct m_rules *rules)
 {
 	static const u16 roots[] = { [M_OFF] = 0, [M_32] = 12, [M_PAE] = 8, [M_64] = 0 };
-	static const struct m_rules rules = { .modes = 15 };
 	unsigned int i;
 
 	dice = (struct dice){ .rng = 4711 };
-	m_start(cpus, &rules);
+	m_start(cpus, rules);
 	m.verbose = getenv("VERBOSE");
 	m_lay_out_slots();
 	m_lay_out_tables();
@@ -29,6 +28,21 @@ static void machine(unsigned int cpus, enum m_mode mode)
 		m_set_mode(&m.cpu[i], mode, roots[mode] << PAGE_SHIFT, X86_CR4_PSE, true);
 		m_mov_cr0(&m.cpu[i], m.cpu[i].v.st.cr0 | X86_CR0_WP);
 	}
+}
+
+static void machine(unsigned int cpus, enum m_mode mode)
+{
+	static const struct m_rules rules = { .modes = 15 };
+
+	machine_with(cpus, mode, &rules);
+}
+
+/* As the BT engine has it, in long mode. */
+static void bt_machine(unsigned int cpus)
+{
+	static const struct m_rules rules = { .modes = BIT(M_64), .bt = true };
+
+	machine_with(cpus, M_64, &rules);
 }
 
 static bool done(void)
@@ -340,6 +354,269 @@ static bool test_key_of_large(void)
 	return done();
 }
 
+/* The same, two levels further up: the table is below what gets the new parent. */
+static bool test_stale_table_below(void)
+{
+	const u64 gva = (1ull << 39) + (1ull << 30) + TABLE_VA + (100 << 12);
+
+	machine(1, M_64);
+	poke((7 << 12) + 8, 0);			/* PML4[1], PDPT[1]: directory 2 later */
+	rd(gva);
+	rd(TABLE_VA);
+	wr(TABLE_AT(100), ENTRY(64) | USED);
+	rd(VA(100));
+	flush();
+	rd(VA(100));
+	wr(TABLE_AT(100), ENTRY(65) | USED);	/* no exit, no flush */
+	poke((7 << 12) + 8, ENTRY(2));
+	rd(gva - (100 << 12));			/* links it */
+	m_must(rd(gva) == O_OK, "no access", "%s", "");
+	return done();
+}
+
+/* ---- ways to code ---- */
+
+#define CODE(i)		(VA(i) + 8)
+
+static u64 generation(void)
+{
+	return m.vm.mmu.code_gen;
+}
+
+/* As a translator: twice, as the first time may change something. */
+static void translate(u64 gva)
+{
+	m_enter(cpu);
+	m_bt_code_page(cpu, gva);
+	m_enter(cpu);
+	m_bt_code_page(cpu, gva);
+}
+
+static void must_stand(u64 gen, const char *what)
+{
+	m_must(generation() == gen, "a change that is none to code is told as one", "%s", what);
+}
+
+/* What goes on beside code, and what the host does to it, is no change. */
+static bool test_code_stands(void)
+{
+	const u64 large = (2ull << 21) + 0x5008;
+	unsigned int i;
+	u64 gen;
+
+	bt_machine(2);
+	poke((5 << 12) + 100 * 8, ENTRY(64));
+	translate(CODE(100));
+	translate(large);
+	gen = generation();
+	for (i = 101; i < 140; i++)
+		wr(TABLE_AT(i), ENTRY(64 + i % 16) | USED);
+	must_stand(gen, "stores to other entries of its table");
+	flush();
+	for (i = 101; i < 140; i++)
+		wr(TABLE_AT(i), i % 2 ? 0 : ENTRY(66));
+	m_invlpg(cpu, VA(101));
+	flush();
+	must_stand(gen, "a flush");
+	wr(TABLE_AT(100), (ENTRY(64) & ~P_W) | USED);
+	flush();
+	must_stand(gen, "the right to write taken away");
+	rd(VA(100));
+	m_invalidate(64, 65, false);
+	m_invalidate(512, 600, false);
+	rd(VA(100));
+	rd(large);
+	must_stand(gen, "the host's pages");
+	m_invalidate(64, 96, false);
+	flush();
+	must_stand(gen, "a table of which nothing is mapped");
+	m_must(!tdm_track_add(&m.vm, 1024 + 5, TDM_TRACK_CODE), "no trace", "%s", "");
+	rd(large);
+	tdm_track_del(&m.vm, 1024 + 5, TDM_TRACK_CODE);
+	must_stand(gen, "a trace");
+	m_set_slot(1, m.slot[1].base, m.slot[1].npages, KVM_MEM_LOG_DIRTY_PAGES);
+	m_get_log(1);
+	rd(large);
+	must_stand(gen, "the dirty log");
+	poke(16 << 12, ENTRY(1) | USED);		/* another PML4 */
+	for (i = 0; i < 4; i++) {
+		m_mov_cr3(cpu, i % 2 ? 0 : 16 << 12);
+		rd(CODE(100));
+	}
+	poke(16 << 12, 0);
+	m_mov_cr0(cpu, cpu->v.st.cr0 & ~(u64)X86_CR0_WP);
+	rd(CODE(100));
+	must_stand(gen, "other address spaces");
+	m_must(m.count[M_C_CODE_LOOKS] > 4, "nothing was looked at", "%s", "");
+	return done();
+}
+
+/* Each of these must be told: at once for a traced table, by the flush for others. */
+static bool test_code_told(void)
+{
+	static const struct {
+		const char *what;
+		u64 at, val;
+	} change[] = {
+		{ "another page", (5 << 12) + 100 * 8, ENTRY(65) | USED },
+		{ "no page", (5 << 12) + 100 * 8, 0 },
+		{ "not executable", (5 << 12) + 100 * 8, ENTRY(64) | USED | P_XD },
+		{ "no user's", (5 << 12) + 100 * 8, (ENTRY(64) & ~P_U) | USED },
+		{ "accessed bit cleared", (5 << 12) + 100 * 8, ENTRY(64) },
+		{ "another table", (2 << 12) + 8, ENTRY(6) | USED },
+		{ "a table not executable", (2 << 12) + 8, ENTRY(5) | USED | P_XD },
+		{ "a large page", (2 << 12) + 8, ENTRY(1024) | P_PS | USED },
+		{ "another directory", 1 << 12, ENTRY(3) | USED },
+		{ "no directory", 1 << 12, 0 },
+	};
+	unsigned int i, how;
+	u64 gen;
+
+	for (i = 0; i < 2 * ARRAY_SIZE(change) && !m.broken; i++) {
+		const char *what = change[i / 2].what;
+		u64 val = change[i / 2].val, at = change[i / 2].at;
+
+		how = i % 2;
+		bt_machine(1);
+		poke((5 << 12) + 100 * 8, ENTRY(64) | USED);
+		translate(CODE(100));
+		gen = generation();
+		/* Tables 1 to 5 are mapped one to one: the guest can store there. */
+		m_must(wr(at, val) == O_OK, "no store", "%s", what);
+		if (how)
+			m_invlpg(cpu, CODE(100));
+		else
+			m_mov_cr3(cpu, 0);
+		m_enter(cpu);
+		m_must(generation() != gen, "a change of the way to code is not told",
+		       "%s, %s", what, how ? "INVLPG" : "CR3");
+		if (!done())
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The host takes the page, and the entry with it; the guest, which may write its
+ * table, names another; a fault fills that in. The flush comes too late to see it.
+ */
+static bool test_code_refilled(void)
+{
+	u64 gen;
+
+	bt_machine(1);
+	poke((5 << 12) + 100 * 8, ENTRY(64) | USED);
+	translate(CODE(100));
+	wr(TABLE_AT(101), ENTRY(66) | USED);	/* no trace from here on */
+	rd(CODE(100));
+	gen = generation();
+	m_invalidate(64, 65, false);
+	wr(TABLE_AT(100), ENTRY(65) | USED);
+	must_stand(gen, "a store to a table without a trace");
+	rd(CODE(100));
+	flush();
+	m_must(generation() != gen, "code went elsewhere unheard", "%s", "");
+	/* Or no fault comes, but INVLPG. */
+	translate(CODE(100));
+	gen = generation();
+	m_invalidate(65, 66, false);
+	wr(TABLE_AT(100), 0);
+	m_invlpg(cpu, CODE(100));
+	m_must(generation() != gen, "code went unheard", "%s", "");
+	return done();
+}
+
+/* A table on the way is used for something else, or its memory goes. */
+static bool test_code_tables_go(void)
+{
+	u64 gen;
+
+	bt_machine(1);
+	poke((5 << 12) + 100 * 8, ENTRY(64) | USED);
+	translate(CODE(100));
+	gen = generation();
+	m_invalidate(5, 6, false);
+	m_must(generation() != gen, "the host took a table unheard", "%s", "");
+	translate(CODE(100));
+	gen = generation();
+	m_set_slot(0, 0, 0, 0);
+	m_must(generation() != gen, "a memslot with tables went unheard", "%s", "");
+	return done();
+}
+
+/* ---- the monitor's entry ---- */
+
+static bool test_monitor_moves(void)
+{
+	unsigned int i, index, other;
+
+	bt_machine(3);
+	poke(7 << 12, ENTRY(3) | USED);
+	for (i = 0; i < 40 && !m.broken; i++) {
+		/* The guest takes the entry of each in turn; all of them run there. */
+		index = m.cpu[i % 3].v.mmu.mon_index;
+		if (i % 2)
+			poke(index * 8, ENTRY(7));
+		else
+			wr(index * 8, ENTRY(7));
+		for (other = 0; other < 3; other++)
+			m_must(m_access(&m.cpu[other], ((u64)index << 39 | 0xffffull << 48),
+					TDM_ACCESS_READ, NULL, 8) == O_OK,
+			       "no access where the monitor was", "%u", index);
+	}
+	m_must(m.count[M_C_MOVES] >= 40, "monitors did not move", "%llu",
+	       (unsigned long long)m.count[M_C_MOVES]);
+	/* To where the guest is already: said, and mended. */
+	m_must(!tdm_mmu_move_monitor(&cpu->v, 511), "the monitor cannot be moved", "%s", "");
+	m_must(cpu->v.mmu.mon_conflict, "a used entry is taken without a word", "%s", "");
+	m_check();
+	m_must(rd(511ull << 39 | 0xffffull << 48) == O_OK, "no access", "%s", "");
+	m_must(tdm_mmu_move_monitor(&cpu->v, 255) == -EINVAL &&
+	       tdm_mmu_move_monitor(&cpu->v, 512) == -EINVAL,
+	       "the monitor goes where it cannot be", "%s", "");
+	return done();
+}
+
+/* Free in one address space, used in another: seen by a CR3 load, fast or not. */
+static bool test_monitor_other_root(void)
+{
+	unsigned int i;
+
+	bt_machine(1);
+	poke(16 << 12, ENTRY(1) | USED);
+	poke((16 << 12) + 511 * 8, ENTRY(1) | USED);
+	for (i = 0; i < 64 && !m.broken; i++) {
+		m_mov_cr3(cpu, i % 2 ? 0 : 16 << 12);
+		rd(0);
+		if (i % 4 == 1)
+			poke((16 << 12) + cpu->v.mmu.mon_index * 8, ENTRY(1) | USED);
+		if (i % 4 == 2)
+			poke(cpu->v.mmu.mon_index * 8, ENTRY(1) | USED);
+	}
+	m_must(m.count[M_C_MOVES] > 16, "monitors did not move", "%llu",
+	       (unsigned long long)m.count[M_C_MOVES]);
+	return done();
+}
+
+/* CR3 points to no memory: the monitor is there all the same. Then there is memory. */
+static bool test_monitor_without_root(void)
+{
+	bt_machine(1);
+	rd(0);
+	m_mov_cr3(cpu, 3000 << 12);
+	m_must(rd(0) == O_FAULT, "tables of no memory", "%s", "");
+	m_must(!tdm_mmu_move_monitor(&cpu->v, 300), "the monitor cannot be moved", "%s", "");
+	m_must(rd(0) == O_FAULT, "tables of no memory", "%s", "");
+	m_mov_cr3(cpu, 0);
+	m_must(rd(0) == O_OK, "no access", "%s", "");
+	m_set_slot(0, 0, 0, 0);
+	m_must(rd(0) == O_FAULT, "tables of no memory", "%s", "");
+	m_set_slot(0, 0, 512, 0);
+	m_lay_out_tables();
+	m_must(rd(0) == O_OK, "no access after the memory came back", "%s", "");
+	return done();
+}
+
 /* ---- traces of code ---- */
 
 static bool test_track(void)
@@ -509,8 +786,16 @@ const struct shadow_case shadow_cases[] = {
 	{ "a table traced again behind another vCPU's TLB", test_traced_behind_a_tlb },
 	{ "INVLPG of a global page, for all PCIDs", test_invlpg_global },
 	{ "a stale table under a new parent is fresh", test_stale_table_linked },
+	{ "a stale table below a table under a new parent is fresh", test_stale_table_below },
 	{ "a key that denies writes, and CR0.WP clear", test_key_without_wp },
 	{ "another key for a large page mapped by small ones", test_key_of_large },
+	{ "a way to code stands while all else changes", test_code_stands },
+	{ "changes of a way to code are told", test_code_told },
+	{ "a way to code refilled before the flush", test_code_refilled },
+	{ "tables on the way to code go", test_code_tables_go },
+	{ "monitors make way for the guest", test_monitor_moves },
+	{ "monitors make way in another address space", test_monitor_other_root },
+	{ "monitors where CR3 points to no memory", test_monitor_without_root },
 	{ "writes to traced code are told of, once, by all", test_track },
 	{ "code in a page table, accessed and dirty bits told of", test_track_table },
 	{ "a table shared by all directories, 64 pages allowed", test_shared_few },

@@ -84,6 +84,8 @@ struct m_invlpg {
  * @mon_page: what it maps at the slot's first address, for supervisors to read
  * @look: the guest flushed: translated code is to be looked at, ...
  * @look_gva: ... all of it (~0), or what is in this page
+ * @told: mmu.code_gen when the engine was last told that the root or code changed
+ * @due: what it must have been told at the next entry
  */
 struct m_vcpu {
 	struct tdm_vcpu v;
@@ -100,6 +102,7 @@ struct m_vcpu {
 	u64 mon_page;
 	bool look;
 	u64 look_gva;
+	u64 told, due;
 };
 
 /**
