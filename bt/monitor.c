@@ -399,6 +399,8 @@ int tdm_bt_world_probe(struct tdm_why *why)
 		return refuse(why, "the CPU's no-execute protection is off: enable it (XD, NX) in the firmware's settings");
 	if (sme_me_mask)
 		return refuse(why, "the host encrypts its memory: boot it with the kernel option mem_encrypt=off");
+	if (!tdm_nmi_entry())
+		return refuse(why, "the host kernel has no NMI entry for hypervisors: build it with CONFIG_KVM_INTEL (y or m)");
 	if (boot_cpu_has(X86_FEATURE_XENPV))
 		return refuse(why, "the host is itself a paravirtualised Xen guest: run it on hardware or fully virtualised");
 	return 0;

@@ -21,6 +21,7 @@
 #include <asm/trapnr.h>
 #include <linux/hw_breakpoint.h>
 
+#include "arch/x86/compat.h"
 #include "arch/x86/dr.h"
 #include "arch/x86/regs.h"
 #include "bt/world.h"
@@ -236,9 +237,9 @@ void tdm_bt_hand_over(struct tdm_bt *b)
 		return;
 	m->host_vector = 0;
 	m->info->event = 0;
-	/* First: NMIs may still be blocked, an IRET unblocks them. */
+	/* NMIs are blocked if one hit the guest, not if it was only marked: no INT 2. */
 	if (vector == X86_TRAP_NMI || (event & BT_EVENT_NMI))
-		tdm_host_nmi();
+		tdm_bt_call_gate(tdm_nmi_entry());
 	if (vector == X86_TRAP_MC || (event & BT_EVENT_MC))
 		tdm_host_machine_check();
 	if (vector >= 32) {

@@ -15,6 +15,7 @@
 #include <linux/module.h>
 #include <linux/seq_file.h>
 
+#include "bt/payload_test.h"
 #include "kmod/core.h"
 #include "shadow_mmu/mmu.h"
 
@@ -98,7 +99,13 @@ static int vcpu_state_show(struct seq_file *m, void *unused)
 	struct tdm_vcpu *vcpu = m->private;
 
 	if (!mutex_trylock(&vcpu->mutex)) {
-		seq_puts(m, "running\n");
+		/* Torn values do no harm: it is to see where a guest hangs. */
+		seq_printf(m, "running; last exit (%u) at rip %llx rsp %llx rflags %llx cr2 %llx cr3 %llx, hardware's reason %x, qualification %llx\n",
+			   READ_ONCE(vcpu->exit.kind), READ_ONCE(vcpu->regs.rip),
+			   READ_ONCE(vcpu->regs.gpr[TDM_RSP]), READ_ONCE(vcpu->regs.rflags),
+			   READ_ONCE(vcpu->st.cr2), READ_ONCE(vcpu->st.cr3),
+			   READ_ONCE(vcpu->exit.hw_reason), READ_ONCE(vcpu->exit.hw_qual));
+if (vcpu->ops->explain) vcpu->ops->explain(vcpu, READ_ONCE(vcpu->regs.rip));
 		return 0;
 	}
 	tdm_vcpu_load(vcpu);
@@ -138,9 +145,15 @@ void tdm_debugfs_vm_gone(struct tdm_vm *vm)
 void tdm_debugfs_init(void)
 {
 	root = debugfs_create_dir("tandem", NULL);
+#ifdef TDM_BT_TEST
+	tdm_bt_test_init();
+#endif
 }
 
 void tdm_debugfs_exit(void)
 {
+#ifdef TDM_BT_TEST
+	tdm_bt_test_exit();
+#endif
 	debugfs_remove(root);
 }

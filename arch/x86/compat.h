@@ -7,6 +7,7 @@
 #define TDM_COMPAT_H
 
 #include <asm/cpufeature.h>
+#include <asm/idtentry.h>
 #include <linux/entry-kvm.h>
 #include <linux/hrtimer.h>
 #include <linux/kvm.h>
@@ -71,6 +72,26 @@ static inline bool tdm_fred_active(void)
 	return cpu_feature_enabled(X86_FEATURE_FRED);
 #else
 	return false;
+#endif
+}
+
+/**
+ * tdm_nmi_entry() - the host's NMI handler for an NMI that did not come just now
+ *
+ * INT 2 is for when NMIs are blocked: else a true one may hit its first
+ * instructions and use the same stack. This entry is called as an interrupt's, on
+ * any stack. Made for KVM; 6.3 renamed it.
+ *
+ * Return: its address; 0: this kernel is built without.
+ */
+static inline unsigned long tdm_nmi_entry(void)
+{
+#if !IS_ENABLED(CONFIG_KVM_INTEL)
+	return 0;
+#elif LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	return (unsigned long)asm_exc_nmi_kvm_vmx;
+#else
+	return (unsigned long)asm_exc_nmi_noist;
 #endif
 }
 
