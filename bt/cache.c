@@ -249,8 +249,9 @@ static u32 place(struct tdm_bt_vm *tc, struct tdm_bt *b, u64 rip, struct tdm_tu 
 		spin_lock(&tc->lock);
 		link = tdm_link_pending(b, rip);
 		tu = link ? tdm_link_tu(link) : NULL;
+		/* What is left has room for the JMP that unelide() may write there. */
 		if (link && link->elide && tu->off + tu->len == tc->bottom &&
-		    link->patch + 4 == tu->len)
+		    link->patch + 4 == tu->len && tu->len >= 5 + 5)
 			*over = tu;
 		spin_unlock(&tc->lock);
 	}

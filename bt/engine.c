@@ -239,5 +239,6 @@ const struct tdm_engine_ops tdm_bt_ops = {
 	.tlb_flush		= bt_tlb_flush,
 	.intercepts_changed	= bt_intercepts_changed,
 	.code_written		= tdm_bt_code_written,
+	.explain		= tdm_bt_explain,
 	.dump			= bt_dump,
 };
