@@ -166,6 +166,11 @@ static bool go_in(struct tdm_bt *b, struct tdm_exit *exit)
 		exit->kind = TDM_EXIT_EMULATE;
 		return false;
 	}
+	if (tdm_cpl(vcpu) == 3 && unlikely(tdm_bt_gdt_stale(b))) {
+		b->slow = TDM_BT_SLOW_GDT;
+		exit->kind = TDM_EXIT_ENGINE;
+		return false;
+	}
 	tdm_bt_switch_in(b);
 	if (vcpu->dirty & TDM_ST_SEG_REST)
 		tdm_bt_segs_in(b);
@@ -245,6 +250,8 @@ int tdm_bt_slow(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	switch (b->slow) {
 	case TDM_BT_SLOW_USER:
 		return tdm_bt_user_trap(b, exit);
+	case TDM_BT_SLOW_GDT:
+		return tdm_bt_gdt_refresh(b) ?: 1;
 	case TDM_BT_SLOW_MOVE:
 		return move_monitor(b, exit);
 	default:

@@ -102,6 +102,93 @@ static bool gdt_put(struct tdm_bt_mon *m, const struct tdm_segment *s)
 	return true;
 }
 
+/* ---- the mirror ---- */
+
+/**
+ * tdm_bt_gdt_stale() - is the mirror to be read before user code runs?
+ * @b: loaded vCPU
+ */
+bool tdm_bt_gdt_stale(const struct tdm_bt *b)
+{
+	const struct tdm_table *now = &b->vcpu->st.gdt, *then = &b->mon->guest_gdt;
+
+	return now->base != then->base || now->limit != then->limit;
+}
+
+/* A descriptor of the guest's, 0 if it cannot be read. *gpa is of the one before it. */
+static u64 read_desc(struct tdm_vcpu *vcpu, u64 gva, u64 *gpa)
+{
+	struct tdm_page_fault pf;
+	u64 desc = 0;
+
+	*gpa += 8;
+	if ((gva & ~PAGE_MASK) < 8 || *gpa == 8) {
+		if ((s64)(gva << 16) >> 16 != (s64)gva ||
+		    tdm_gva_to_gpa(vcpu, gva, TDM_ACCESS_READ | TDM_WALK_IMPLICIT | TDM_WALK_NO_AD,
+				   gpa, &pf)) {
+			*gpa = 0;
+			return 0;
+		}
+	}
+	/* One that lies across pages is absent: nobody has a GDT like that. */
+	if ((gva & ~PAGE_MASK) > PAGE_SIZE - 8 ||
+	    tdm_read_gpa(vcpu->vm, *gpa, &desc, sizeof(desc)))
+		return 0;
+	return desc;
+}
+
+/* @nr descriptors from @gva on to a page of the GDT. */
+static void mirror_page(struct tdm_vcpu *vcpu, u64 gva, u64 *to, unsigned int nr)
+{
+	struct tdm_segment seg;
+	u64 gpa = 0, desc;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		desc = read_desc(vcpu, gva + 8 * i, &gpa);
+		desc_to_seg(desc, 0, &seg);
+		WRITE_ONCE(to[i], (seg.ar & AR_USABLE_MASK) == AR_USABLE ?
+				  desc | (u64)TDM_AR_ACCESSED << 40 : 0);
+	}
+}
+
+/**
+ * tdm_bt_gdt_refresh() - read the mirror
+ * @b: loaded vCPU, host state, process context
+ *
+ * What cannot be read is absent. Return: 0 or -ENOMEM.
+ */
+int tdm_bt_gdt_refresh(struct tdm_bt *b)
+{
+	struct tdm_vcpu *vcpu = b->vcpu;
+	const struct tdm_table *gdt = &vcpu->st.gdt;
+	struct tdm_bt_mon *m = b->mon;
+	unsigned int have = min_t(unsigned int, (gdt->limit + 1u) / 8, BT_GDT_GUEST);
+	const unsigned int per_page = PAGE_SIZE / 8;
+	unsigned int page, first, nr;
+
+	/* The hidden parts of what is loaded come from here, and go over it again. */
+	preempt_disable();
+	tdm_need(vcpu, TDM_ST_SEG_REST);
+	preempt_enable();
+	tdm_touch(vcpu, TDM_ST_SEG_REST);
+	m->user_cs.selector = 0;
+	for (page = 0; page < BT_GDT_PAGES; page++) {
+		first = page * per_page;
+		nr = first < have ? min(have - first, per_page) : 0;
+		if (nr && !m->gdt[page] && !tdm_bt_mon_gdt_page(m, page))
+			return -ENOMEM;
+		if (!m->gdt[page])
+			continue;
+		mirror_page(vcpu, gdt->base + first * 8, m->gdt[page], nr);
+		/* The monitor's own are in the last page. */
+		memset(m->gdt[page] + nr, 0,
+		       (min_t(unsigned int, per_page, BT_GDT_GUEST - first) - nr) * 8);
+	}
+	m->guest_gdt = *gdt;
+	return 0;
+}
+
 /* ---- CS and SS of user code ---- */
 
 static bool same(const struct tdm_segment *a, const struct tdm_segment *b)
@@ -112,7 +199,9 @@ static bool same(const struct tdm_segment *a, const struct tdm_segment *b)
 
 /**
  * tdm_bt_user_selectors() - frame.cs and frame.ss for user code
- * @b: vCPU; its canonical CS and SS are fresh
+ * @b: vCPU; its canonical CS, SS and LDTR are fresh
+ *
+ * There is no LDT here, and LAR of its selectors would not even trap.
  *
  * Return: 0; -EINVAL: the state cannot be loaded by selectors (an LDT's, hidden
  * parts no descriptor can have): interpret.
@@ -123,6 +212,8 @@ int tdm_bt_user_selectors(struct tdm_bt *b)
 	const struct tdm_segment *ss = &b->vcpu->st.seg[TDM_SEG_SS];
 	struct tdm_bt_mon *m = b->mon;
 
+	if (unlikely(b->vcpu->st.seg[TDM_SEG_LDTR].selector & ~3))
+		return -EINVAL;
 	b->frame.cs = cs->selector;
 	b->frame.ss = ss->selector;
 	if (likely(same(cs, &m->user_cs) && same(ss, &m->user_ss)))

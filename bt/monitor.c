@@ -151,6 +151,19 @@ static bool make_gdt(struct tdm_bt_mon *m)
 	return true;
 }
 
+/**
+ * tdm_bt_mon_gdt_page() - a page of the GDT that was all zeros gets memory
+ * @m: the slot; process context, the vCPU is not in the guest
+ * @page: 1 to BT_GDT_PAGES - 2
+ *
+ * Return: the page; NULL: no memory.
+ */
+u64 *tdm_bt_mon_gdt_page(struct tdm_bt_mon *m, unsigned int page)
+{
+	m->gdt[page] = new_mapped(m, TDM_BT_GDT + page * PAGE_SIZE, PTE_RO, PTE_RO);
+	return m->gdt[page];
+}
+
 static bool make_data(struct tdm_bt_mon *m)
 {
 	int i;
@@ -334,7 +347,8 @@ int tdm_bt_mon_create(struct tdm_vcpu *vcpu)
 	m->guest_pdpt[TDM_BT_TC >> PUD_SHIFT] = tdm_bt_tc_pde_page(vcpu->vm) | PTE_TABLE_RX;
 	vcpu->mmu.mon_entry = __pa(m->guest_pdpt) | PTE_TABLE;
 	vcpu->mmu.mon_index = m->index;
-	tdm_vm_stat_add(vcpu->vm, mem_bytes, (m->nr_pages + 2) * PAGE_SIZE);
+	m->counted = (m->nr_pages + 2) * PAGE_SIZE;
+	tdm_vm_stat_add(vcpu->vm, mem_bytes, m->counted);
 	return 0;
 }
 
@@ -347,7 +361,7 @@ void tdm_bt_mon_destroy(struct tdm_vcpu *vcpu)
 		return;
 	vcpu->mmu.mon_entry = 0;
 	to_bt(vcpu)->mon = NULL;
-	tdm_vm_stat_add(vcpu->vm, mem_bytes, -(s64)((m->nr_pages + 2) * PAGE_SIZE));
+	tdm_vm_stat_add(vcpu->vm, mem_bytes, -m->counted);
 	free_mon(m);
 }
 

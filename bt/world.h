@@ -119,7 +119,7 @@ struct tdm_bt_tables {
 #define BT_GDT_PAGES		16
 #define BT_GDT_GUEST		(TDM_BT_SEL_K64 >> 3)	/* indices below may be the guest's */
 #define BT_NR_STACKS		5
-#define BT_MAX_PAGES		48
+#define BT_MAX_PAGES		64
 
 /**
  * struct tdm_bt_mon - the monitor slot of a vCPU and what it replaces
@@ -131,6 +131,7 @@ struct tdm_bt_tables {
  * @tss: the guest's view, the monitor's view
  * @idt: both views
  * @gdt: the guest's and the monitor's; NULL: all zeros
+ * @guest_gdt: what GDT the mirror is of
  * @switch_gdt: first page of the GDT used while switching
  * @index: PML4 entry of the slot
  * @host: what switch_in() found
@@ -145,6 +146,7 @@ struct tdm_bt_tables {
  * @dr7: the guest's, while it runs; 0: none that may be loaded
  * @cpu: whose tables @tables has
  * @host_vector: event for the host, 0 = none
+ * @counted: bytes of it in the VM's mem_bytes
  * @pages, @nr_pages: all that was allocated page by page
  */
 struct tdm_bt_mon {
@@ -157,6 +159,7 @@ struct tdm_bt_mon {
 	struct x86_hw_tss *tss[2];		/* (c) */
 	gate_desc *idt;				/* (c) */
 	u64 *gdt[BT_GDT_PAGES];			/* (v) */
+	struct tdm_table guest_gdt;		/* (v) */
 	u64 *switch_gdt;			/* (c) */
 	unsigned int index;			/* (v) */
 	struct tdm_host_crs host;		/* (v) */
@@ -171,8 +174,9 @@ struct tdm_bt_mon {
 	u64 dr7;				/* (v) */
 	int cpu;				/* (v) */
 	u32 host_vector;			/* (v) */
-	unsigned int nr_pages;			/* (c) */
-	unsigned long pages[BT_MAX_PAGES];	/* (c) */
+	s64 counted;				/* (c) */
+	unsigned int nr_pages;			/* (v) */
+	unsigned long pages[BT_MAX_PAGES];	/* (v) */
 };
 
 /* switch.S */
@@ -187,6 +191,9 @@ static inline unsigned long tdm_bt_text_at(const struct tdm_bt *b, const char *l
 {
 	return b->base + TDM_BT_TEXT + (label - tdm_bt_text);
 }
+
+/* monitor.c */
+u64 *tdm_bt_mon_gdt_page(struct tdm_bt_mon *m, unsigned int page);
 
 /* gdt.c */
 void tdm_bt_gdt_init(struct tdm_bt_mon *m);
