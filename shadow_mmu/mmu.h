@@ -144,10 +144,10 @@ void tdm_track_del(struct tdm_vm *vm, u64 gfn, enum tdm_track client);
  * found when an unsync table is compared (at a flush, not before), a shadow page on
  * the way gone. Process context. 0; -EFAULT (*pf); other errnos as tdm_gva_to_gpa().
  * tdm_mmu_root_entry(): what the guest's PML4 says at an index, under the current
- * root; A and ignored bits masked out. Any context; false: call in process context
- * with interrupts on again (the host has to bring the page in).
+ * root; ignored bits masked out. Any context; false: call in process context with
+ * interrupts on again (the host has to bring the page in).
  * tdm_mmu_move_monitor(): the guest uses entry mon_index: take @index in all roots
- * of the vCPU. Process context.
+ * of the vCPU. Does not sleep. mon_conflict tells if that is used, too.
  */
 int tdm_mmu_code_page(struct tdm_vcpu *vcpu, u64 gva, u64 *gpa, struct tdm_page_fault *pf);
 bool tdm_mmu_root_entry(struct tdm_vcpu *vcpu, unsigned int index, u64 *entry);

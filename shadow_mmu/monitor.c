@@ -17,8 +17,11 @@
 
 #include "shadow_mmu/shadow.h"
 
-/* What makes a difference to a walk: no accessed bit, nothing that is ignored. */
-#define ROOT_ENTRY_MASK	(TDM_GPT_P | TDM_GPT_W | TDM_GPT_U | TDM_GPT_LARGE | \
+/*
+ * What makes a difference to a walk. The accessed bit does: where it is clear the
+ * next fetch has to set it, so what was translated before is not to be used.
+ */
+#define ROOT_ENTRY_MASK	(TDM_GPT_P | TDM_GPT_W | TDM_GPT_U | TDM_GPT_A | TDM_GPT_LARGE | \
 			 TDM_SPT_ADDR | TDM_GPT_NX)
 
 #define MON_INDEX_MIN	(TDM_PT_ENTRIES / 2)
@@ -176,8 +179,7 @@ static bool read_root(struct tdm_vcpu *vcpu, unsigned int index, u64 *entry)
  * tdm_mmu_root_entry() - what the guest's PML4 says
  * @vcpu: loaded vCPU in long mode
  * @index: 0 to 511
- * @entry: result, without the accessed bit and ignored bits; 0 if the caller's
- *	memory is not there
+ * @entry: result, without ignored bits; 0 if the caller's memory is not there
  *
  * Any context: with interrupts off it does not sleep.
  *

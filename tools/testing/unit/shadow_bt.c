@@ -14,7 +14,7 @@
 #include "shadow_machine.h"
 
 #define MON_FLAGS	(P_P | P_W | P_A)
-#define ENTRY_MASK	(P_P | P_W | P_U | P_PS | P_ADDR | P_XD)
+#define ENTRY_MASK	(P_P | P_W | P_U | P_A | P_PS | P_ADDR | P_XD)
 
 static u64 *new_table(void)
 {
@@ -185,7 +185,7 @@ static void look_at_code(struct m_vcpu *c)
 		       "cpu %u gva %llx: gpa %llx, now %s %llx", c->v.id,
 		       (unsigned long long)code->gva, (unsigned long long)code->gpa,
 		       w.ok ? "ok" : "fault", (unsigned long long)w.gpa);
-		for (k = 1; w.ok && k < w.nr; k++)
+		for (k = 0; w.ok && k < w.nr; k++)
 			m_must(w.entry[k] & P_A, "a fetch would set an accessed bit",
 			       "gva %llx level %u", (unsigned long long)code->gva, k);
 		m.count[M_C_CODE_LOOKS]++;
