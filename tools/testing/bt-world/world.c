@@ -152,6 +152,8 @@ static void one_check(const struct check *c)
 	run.rflags |= c->rflags;
 	run.cr4_clear = c->cr4_clear;
 	run.base[1] = c->mode == PT_CPL1 ? PT_SDATA : PT_UDATA;
+	if (c->mode == PT_COMPAT3)
+		run.sel[DS] = run.sel[ES] = 0x2b;
 	ok = ends(c->vector, c->error, c->cr2);
 	if (ok && c->check_reg && run.gpr[c->reg] != c->val) {
 		ok = false;
@@ -245,7 +247,7 @@ static void basics(void)
 		{ "CPL 3: SYSCALL", P(syscall), PT_CPL3, 0, SYSCALL, 0, ANY },
 		{ "CPL 3: SYSENTER", P(sysenter), PT_CPL3, 0, is_intel ? 13 : 6, 0, ANY },
 		{ "CPL 3: RDTSC", P(rdtsc), PT_CPL3, 0, 13, 0, ANY },
-		{ "CPL 3: SMSW", P(smsw), PT_CPL3, 0, 13, 0, ANY, .tcg = !info.has_umip },
+		{ "CPL 3: SMSW", P(smsw), PT_CPL3, 0, 13, info.has_umip ? 0 : CALLOUT * 8 + 2, ANY },
 		{ "CPL 3: selectors are its own", P(user_ud), PT_CPL3, 0, 6, 0, ANY, REG(RCX, 0x33) },
 		{ "CPL 3: GS = a selector that is there", P(user_gs), PT_CPL3, 0x2b, 6, 0, ANY, REG(RAX, 0x2b) },
 		{ "CPL 3: GS = one that is not", P(user_gs), PT_CPL3, 0x53, 13, 0x50, ANY },
@@ -467,6 +469,8 @@ static void jump_everywhere(void)
 		run.gpr[RBX] = info.slot + TDM_BT_TEXT + i;
 		run.gpr[RDI] = info.slot + TDM_BT_STATE;
 		run.gpr[RSP] = PT_SSTACK - 0x800;
+		/* MOV SS: see all_selectors(). */
+		run.gpr[RAX] = is_tcg ? 0x1111 : 0;
 		run.ms = 20;
 		go();
 		n++;
@@ -634,7 +638,10 @@ static void breakpoints(void)
 	prepare(PAYLOAD(basic), PT_CPL1);
 	run.dr[0] = PT_SDATA + 8;
 	run.dr[4] = 0x000d0003;
-	result(ends(1, 0, ANY) && (run.cr2 & 0xf) == 1, "a breakpoint on the guest's data fires");
+	ok = ends(1, 0, ANY) && (run.cr2 & 0xf) == 1;
+	result(ok, "a breakpoint on the guest's data fires");
+	if (!ok)
+		show();
 	prepare(PAYLOAD(basic), PT_CPL1);
 	result(ends(CALLOUT, 0, ANY), "and is gone in the next run");
 }
