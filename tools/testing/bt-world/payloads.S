@@ -216,17 +216,14 @@ p_\name:
 1:	incq	(%rbx)
 	int	$0x18
 	jmp	1b
-	payload movss_syscall	/* RBX: where the data breakpoint is */
-	mov	%ss, (%rbx)
+	payload movss_syscall	/* RBX: where SS's value and the breakpoint are */
 	mov	(%rbx), %ss
 	syscall
 	ud2
 	payload movss_int
-	mov	%ss, (%rbx)
 	mov	(%rbx), %ss
 	int	$0x18
 	payload movss_int3
-	mov	%ss, (%rbx)
 	mov	(%rbx), %ss
 	int3
 	payload fill		/* RDI to RDI + RCX with RAX, then RDX says how to end */
