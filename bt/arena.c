@@ -15,6 +15,11 @@
 #define PTE_TABLE	(BIT_ULL(0) | BIT_ULL(5))
 #define TC_TABLE_BYTES	(PAGE_SIZE * 512)
 
+/* A rel32 is anywhere; WRITE_ONCE() promises one store for aligned ones only. */
+struct unaligned32 {
+	u32 val;
+} __packed;
+
 /** tdm_tc_va() - the address of a TC offset in the slot */
 u64 tdm_tc_va(const struct tdm_bt_vm *tc, u32 off)
 {
@@ -138,11 +143,14 @@ void tdm_tc_read(struct tdm_bt_vm *tc, u32 off, void *buf, u32 len)
  */
 void tdm_tc_store32(struct tdm_bt_vm *tc, u32 off, u32 val)
 {
+	volatile struct unaligned32 *at;
+
 	if (!tc->smp) {
 		tdm_tc_write(tc, off, &val, sizeof(val));
 		return;
 	}
 	if (WARN_ON_ONCE(off / 64 != (off + 3) / 64 || off + 4 > tc->size))
 		return;
-	WRITE_ONCE(*(u32 *)(tc->page[off / PAGE_SIZE] + off % PAGE_SIZE), val);
+	at = (void *)(tc->page[off / PAGE_SIZE] + off % PAGE_SIZE);
+	at->val = val;
 }

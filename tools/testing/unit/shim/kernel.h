@@ -56,13 +56,17 @@ typedef __s64 s64;
 #define swap(a, b)	do { __typeof__(a) t__ = (a); (a) = (b); (b) = t__; } while (0)
 #define min_not_zero(a, b) (!(a) ? (b) : !(b) ? (a) : min(a, b))
 #define max_t(t, a, b)	max((t)(a), (t)(b))
+#define clamp(v, lo, hi) min(max(v, lo), hi)
 #define clamp_t(t, v, lo, hi) min_t(t, max_t(t, v, lo), hi)
 #define container_of(p, t, m) ((t *)((char *)(p) - offsetof(t, m)))
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
 #define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
+#define round_up(n, d)	(DIV_ROUND_UP(n, d) * (d))
+#define struct_size(p, m, n) (sizeof(*(p)) + sizeof((p)->m[0]) * (n))
 #define offset_in_page(p) PAGE_OFF(p)
 #define fallthrough	__attribute__((fallthrough))
 #define noinline	__attribute__((noinline))
+#define __packed	__attribute__((packed))
 #define __init
 #define __exit
 #define pr_warn(fmt, ...) printf("# " fmt, ##__VA_ARGS__)
@@ -281,6 +285,7 @@ static inline void hlist_del_init(struct hlist_node *n)
 #define hlist_del hlist_del_init
 #define shim_hlist_entry(n, t, m) ({ struct hlist_node *n__ = (n); n__ ? container_of(n__, t, m) : NULL; })
 #define hlist_entry_safe shim_hlist_entry
+#define hlist_entry container_of
 #define hlist_for_each_entry(p, h, m)						\
 	for (p = shim_hlist_entry((h)->first, __typeof__(*p), m); p;		\
 	     p = shim_hlist_entry(p->m.next, __typeof__(*p), m))
@@ -403,6 +408,7 @@ void __free_page(struct page *page);
 bool shim_fails(void);
 #define __pa(p)		((u64)((u8 *)(p) - shim_arena))
 #define __va(a)		((void *)(shim_arena + (a)))
+#define virt_to_phys	__pa
 #define virt_to_page(p)	(&shim_page[__pa(p) >> PAGE_SHIFT])
 #define page_address(p)	((void *)__va((u64)((p) - shim_page) << PAGE_SHIFT))
 #define pfn_to_page(pfn) (&shim_page[pfn])
@@ -512,6 +518,8 @@ struct mmu_notifier { const struct mmu_notifier_ops *ops; };
 struct kref { int n; };
 struct rcuwait { int n; };
 struct preempt_notifier { int n; };
-extern struct { unsigned int x86_phys_bits; } boot_cpu_data;
+extern struct { unsigned int x86_phys_bits, x86_vendor; } boot_cpu_data;
+#define X86_VENDOR_AMD	2
+#define cpu_feature_enabled(f) true
 
 #endif /* SHIM_KERNEL_H */
