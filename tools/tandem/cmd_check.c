@@ -225,12 +225,18 @@ static bool check_engine(int fd, const char *path, uint32_t engine)
 	return any;
 }
 
-static bool check_engines(int fd, const char *path)
+/* @only: the engine that matters, or TDM_ENGINE_AUTO: any that runs is fine. */
+static bool check_engines(int fd, const char *path, uint32_t only)
 {
 	struct tdm_engine_choice any = { TDM_ENGINE_AUTO, TDM_MMU_AUTO };
 	int version = ioctl(fd, TDM_GET_ABI_VERSION, 0);
 	bool vmx, bt;
 
+	if (version < 0 && only != TDM_ENGINE_AUTO) {
+		fact(NO, "engines", "%s has none to choose from", path);
+		remedy("leave out --engine, or use " TDM_DEFAULT_DEVICE);
+		return false;
+	}
 	if (version < 0)
 		return prove(path, "guest", &any);
 	if (version != TDM_ABI_VERSION) {
@@ -240,6 +246,8 @@ static bool check_engines(int fd, const char *path)
 		remedy("build module and launcher from the same source");
 		return false;
 	}
+	if (only != TDM_ENGINE_AUTO)
+		return check_engine(fd, path, only);
 	vmx = check_engine(fd, path, TDM_ENGINE_VMX);
 	bt = check_engine(fd, path, TDM_ENGINE_BT);
 	return vmx || bt;
@@ -247,9 +255,9 @@ static bool check_engines(int fd, const char *path)
 
 static void usage(FILE *out)
 {
-	fputs("usage: tandem check [--device PATH]\n\n"
-	      "Tells what this machine can run, and why not. Exit status: 0 a guest can run,\n"
-	      "1 none can, 2 usage.\n",
+	fputs("usage: tandem check [--device PATH] [--engine bt|vmx|auto]\n\n"
+	      "Tells what this machine can run, and why not; each engine, or the one named, is\n"
+	      "proved by running a guest. Exit status: 0 a guest can run, 1 none can, 2 usage.\n",
 	      out);
 }
 
@@ -258,9 +266,11 @@ int tdm_cmd_check(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "device", required_argument, NULL, 'd' },
+		{ "engine", required_argument, NULL, 'e' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
+	struct tdm_engine_choice only = { TDM_ENGINE_AUTO, TDM_MMU_AUTO };
 	const char *path = TDM_DEFAULT_DEVICE;
 	bool good = false;
 	int opt, fd;
@@ -270,9 +280,10 @@ int tdm_cmd_check(int argc, char **argv)
 			usage(stdout);
 			return 0;
 		}
-		if (opt != 'd')
+		if (opt == 'd')
+			path = optarg;
+		else if (opt != 'e' || tdm_engine_parse(optarg, NULL, &only))
 			return TDM_EXIT_USAGE;
-		path = optarg;
 	}
 	if (optind < argc) {
 		usage(stderr);
@@ -283,7 +294,7 @@ int tdm_cmd_check(int argc, char **argv)
 	check_loading();
 	fd = check_device(path);
 	if (fd >= 0) {
-		good = check_engines(fd, path);
+		good = check_engines(fd, path, only.engine);
 		close(fd);
 	}
 	printf("\n%s\n", good ? "This machine can run guests."

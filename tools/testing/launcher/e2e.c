@@ -386,6 +386,8 @@ static void subcommands(void)
 	run("check --device %s", device);
 	expect_status(0);
 	EXPECT(strstr(r.out, "This machine can run guests."));
+	run("check --device %s --engine none", device);
+	expect_status(2);
 	run("check --device /nonexistent");
 	expect_status(1);
 	EXPECT(strstr(r.out, "->"));
