@@ -288,7 +288,8 @@ static bool plausible(const struct tdm_bt_tr *tr, const struct tdm_bt_fetched *f
 {
 	int i;
 
-	if (!tr->out_len || tr->out_len > TDM_TU_MAX_HOST || !tr->nr_recs ||
+	/* What unelide() writes over a fragment must not reach into the next. */
+	if (tr->out_len < 5 || tr->out_len > TDM_TU_MAX_HOST || !tr->nr_recs ||
 	    tr->nr_recs > TDM_TU_MAX_RECS || tr->recs[0].hoff ||
 	    tr->nr_links > TDM_TU_MAX_LINKS || !tr->nr_insns ||
 	    !tr->guest_len || tr->guest_len > f->len)

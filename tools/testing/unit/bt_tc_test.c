@@ -44,11 +44,12 @@ struct m_vcpu {
 	u32 allowed[NR_INDEX][NR_VPAGES];
 };
 
-/** struct m_tu - what a TU was made from */
+/** struct m_tu - what a TU was made from, and what of it */
 struct m_tu {
 	u64 rip;
 	u32 len;
 	u8 bytes[TDM_TC_FETCH + TDM_INSN_MAX_LEN];
+	u8 host[128];
 };
 
 static struct tdm_vm vm;
@@ -222,11 +223,13 @@ void tdm_bt_set_lookup(struct tdm_bt *b, u64 pt_hpa)
 
 /* ---- the translator ---- */
 
-struct m_insn { u8 len, kind; };
+struct m_insn { u8 len, kind, room; };
 
 static struct m_insn decode(u8 byte)
 {
-	return (struct m_insn){ .len = 1 + (byte >> 2 & 7), .kind = byte >> 5 & 3 };
+	return (struct m_insn){
+		.len = 1 + (byte >> 2 & 7), .kind = byte >> 5 & 3, .room = byte >> 7 ? 4 : 0,
+	};
 }
 
 static void put_jmp(struct tdm_bt_tr *tr, unsigned int nr, u64 target, bool elide)
@@ -264,10 +267,13 @@ int tdm_bt_translate(struct tdm_bt_tr *tr)
 		tr->recs[tr->nr_recs++] = (struct tdm_bt_rec) {
 			.hoff = tr->out_len, .goff = at, .glen = insn.len, .insn = tr->nr_insns,
 		};
-		memset(tr->out + tr->out_len, 0x90, 4);
-		tr->out_len += 4;
 		at += insn.len;
 		kind = ++tr->nr_insns == n ? insn.kind : 0;
+		/* A jump can be all there is of an instruction. */
+		n = kind == 0 && tr->nr_insns == n ? insn.room : 4;
+		memset(tr->out + tr->out_len, 0x90, n);
+		tr->out_len += n;
+		n = 1 + (tr->code[0] & 3);
 	}
 	if (!tr->nr_insns)
 		return -EFAULT;
@@ -275,11 +281,18 @@ int tdm_bt_translate(struct tdm_bt_tr *tr)
 	h = tr->rip * 31 + tr->code[0];
 	if (kind == 1)
 		put_jmp(tr, 0, random_va(h), false);
-	if (kind < 2)
+	if (kind < 2) {
 		put_jmp(tr, kind, tr->rip + at, true);
+	} else {
+		/* To the common code, or a callout. */
+		memset(tr->out + tr->out_len, 0x90, 5);
+		tr->out_len += 5;
+	}
 	made[tr->tu].rip = tr->rip;
 	made[tr->tu].len = at;
 	memcpy(made[tr->tu].bytes, tr->code, at);
+	must(tr->out_len <= sizeof(made[0].host), "fragment of %u bytes", tr->out_len);
+	memcpy(made[tr->tu].host, tr->out, tr->out_len);
 	disturb();
 	return 0;
 }
@@ -329,10 +342,13 @@ static void interrupt(struct m_vcpu *c)
 
 	must(tu && tu->off == c->at, "vCPU at 0x%x, which is no fragment", c->at);
 	n = rnd(tu->nr_insns);
-	must(tdm_bt_locate(&c->b, SLOT + TDM_BT_TC + c->at + n * 4 + rnd(4), &pos),
+	/* A jump that was elided: that is the target's beginning now. */
+	while (tu->recs[n].hoff >= tu->len)
+		n--;
+	must(tdm_bt_locate(&c->b, SLOT + TDM_BT_TC + c->at + tu->recs[n].hoff, &pos),
 	     "nothing at 0x%x", c->at);
 	must(pos.rec.insn == n && pos.rip == tu->rip + tu->recs[n].goff, "wrong record");
-	must(tu->dead ? !pos.tc_this : pos.tc_this == SLOT + TDM_BT_TC + tu->off + n * 4,
+	must(tu->dead ? !pos.tc_this : pos.tc_this == SLOT + TDM_BT_TC + tu->off + tu->recs[n].hoff,
 	     "wrong place to resume at");
 	out_at(c, &pos, pos.rip);
 }
@@ -394,7 +410,8 @@ static void go_link(struct m_vcpu *c, struct tdm_tu *tu, struct tdm_tu_link *lin
 
 	tdm_tc_read(tc_of(), jmp, code, sizeof(code));
 	memcpy(&rel, code + 1, sizeof(rel));
-	to = code[0] == 0xe9 ? jmp + 5 + rel : jmp;
+	to = link->state == TDM_LINK_ELIDED ? jmp : jmp + 5 + rel;
+	must(to == jmp || code[0] == 0xe9, "no JMP at 0x%x", jmp);
 	if (to >= tc_of()->top) {
 		must(tdm_bt_callout(&c->b, SLOT + TDM_BT_TC + to + 2, &pos, &what_id) &&
 		     pos.target == link->target && pos.rec.kind == TDM_REC_TAKEN, "link callout");
@@ -466,14 +483,13 @@ static void enter(struct m_vcpu *c)
 	}
 	off = va - SLOT - TDM_BT_TC;
 	tu = tu_at(off);
-	must(tu && !tu->dead && off - tu->off < tu->len, "entered at 0x%x", off);
-	if (off != tu->off) {
+	must(tu && !tu->dead, "entered at 0x%x", off);
+	if (off != tu->off || tu->rip != c->rip) {
 		/* In the middle: run on to the end, by one more exit. */
 		check_fetch(c, tu);
 		c->rip = random_va(rnd(1u << 30));
 		return;
 	}
-	must(tu->rip == c->rip, "entered at another RIP");
 	c->in = true;
 	c->at = tu->off;
 }
@@ -652,6 +668,24 @@ static void audit_links(struct tdm_bt_vm *tc, struct tdm_tu *tu)
 	}
 }
 
+/* The fragment is as it was made, but for where its branches lead. */
+static void audit_host(struct tdm_bt_vm *tc, const struct tdm_tu *tu)
+{
+	const struct m_tu *m = &made[tu->nr];
+	u8 code[sizeof(m->host)];
+	unsigned int i, j;
+	bool branch;
+
+	tdm_tc_read(tc, tu->off, code, tu->len);
+	for (i = 0; i < tu->len; i++) {
+		branch = false;
+		for (j = 0; j < tu->nr_links; j++)
+			branch |= i - tu->links[j].patch < 4;
+		must(branch || code[i] == m->host[i],
+		     "TU %u at 0x%x: byte %u of its fragment is %02x", tu->nr, tu->off, i, code[i]);
+	}
+}
+
 static void audit_bytes(const struct tdm_tu *tu)
 {
 	const struct m_tu *m = &made[tu->nr];
@@ -685,6 +719,7 @@ static void audit_tus(struct tdm_bt_vm *tc)
 		audit_links(tc, tu);
 		if (!tu->dead) {
 			audit_bytes(tu);
+			audit_host(tc, tu);
 			alive++;
 		}
 	}
