@@ -109,7 +109,7 @@ struct tdm_bt {
 /* RFLAGS that the CPU has as the guest has them; the rest is virtual or fixed. */
 #define TDM_BT_REAL_FLAGS	0x244cd5ull	/* CF PF AF ZF SF DF OF NT AC ID */
 
-enum tdm_bt_slow { TDM_BT_SLOW_FILL, TDM_BT_SLOW_USER, TDM_BT_SLOW_MOVE, TDM_BT_SLOW_GDT };
+enum tdm_bt_slow { TDM_BT_SLOW_FILL, TDM_BT_SLOW_DEAD, TDM_BT_SLOW_USER, TDM_BT_SLOW_MOVE, TDM_BT_SLOW_GDT };
 
 static inline struct tdm_bt *to_bt(struct tdm_vcpu *vcpu)
 {
@@ -145,6 +145,7 @@ void tdm_bt_hand_over(struct tdm_bt *b);	/* host state */
 void tdm_bt_world_unload(struct tdm_bt *b);
 
 /* Guest FS, GS bases, selectors and DR0-3/DR7 go with switch_in/out, and when vcpu->dirty says so. */
+void tdm_bt_guest_changed(struct tdm_bt *b);	/* vcpu->dirty has CR, DR7 or MSRS; monitor state */
 void tdm_bt_segs_in(struct tdm_bt *b);	/* canonical st.seg[] to the CPU and the monitor's GDT, monitor state */
 void tdm_bt_segs_out(struct tdm_bt *b);	/* the other way: what the guest's user code changed; monitor state */
 bool tdm_bt_gdt_stale(const struct tdm_bt *b);	/* read the guest's GDT before user code runs */

@@ -174,6 +174,8 @@ static bool go_in(struct tdm_bt *b, struct tdm_exit *exit)
 	tdm_bt_switch_in(b);
 	if (vcpu->dirty & TDM_ST_SEG_REST)
 		tdm_bt_segs_in(b);
+	if (unlikely(vcpu->dirty & (TDM_ST_CR | TDM_ST_DR7 | TDM_ST_MSRS)))
+		tdm_bt_guest_changed(b);
 	vcpu->dirty = 0;
 	if (tdm_cpl(vcpu) == 3) {
 		enter_user(b);
@@ -248,6 +250,12 @@ int tdm_bt_slow(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	struct tdm_bt *b = to_bt(vcpu);
 
 	switch (b->slow) {
+	case TDM_BT_SLOW_DEAD:
+		/* What it was about: where it was last seen, and where it jumped last. */
+		tdm_bt_explain(vcpu, vcpu->regs.rip);
+		tdm_bt_explain(vcpu, READ_ONCE(b->state->ind_rip));
+		exit->kind = TDM_EXIT_INTERNAL;
+		return 0;
 	case TDM_BT_SLOW_USER:
 		return tdm_bt_user_trap(b, exit);
 	case TDM_BT_SLOW_GDT:

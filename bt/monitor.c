@@ -253,6 +253,7 @@ static void set_index(struct tdm_bt *b, unsigned int index)
 	int i;
 
 	b->base = base;
+	m->enter = tdm_bt_text_at(b, tdm_bt_text_enter);
 	for (i = 0; i < IDT_ENTRIES; i++)
 		set_gate(&m->idt[i], base + TDM_BT_TEXT + 16 * i,
 			 i < 32 ? gate_dpl[i] : 0, i < 32 ? gate_ist[i] : 0);

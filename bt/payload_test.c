@@ -317,6 +317,7 @@ static bool one_run(struct payload *p, unsigned long end)
 	tdm_bt_switch_in(b);
 	if (vcpu->dirty) {
 		tdm_bt_segs_in(b);
+		tdm_bt_guest_changed(b);
 		vcpu->dirty = 0;
 	}
 	/* Not each time: the guest would never get anywhere. */

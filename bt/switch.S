@@ -323,7 +323,8 @@ tdm_bt_text_enter:
 /*
  * At CPL 0 a #DB can only be what the guest prepared: a data breakpoint hit by the
  * instruction before a SYSCALL or INT under MOV SS. The guest's breakpoints are
- * off in host code. DR6 keeps it for the exit under way.
+ * off in host code. It is forgotten, DR6 with it, or the guest's next #DB would
+ * have its bits.
  */
 .Ldb:
 	testb	$3, 8(%rsp)
@@ -331,7 +332,11 @@ tdm_bt_text_enter:
 	push	$0
 	push	$1
 	jmp	.Lguest
-1:	andl	$~0x100, 16(%rsp)
+1:	push	%rax
+	mov	$0xffff0ff0, %eax
+	mov	%rax, %dr6
+	pop	%rax
+	andl	$~0x100, 16(%rsp)
 	orl	$0x10000, 16(%rsp)
 	iretq
 

@@ -73,32 +73,28 @@ void tdm_bt_call_gate(unsigned long entry);
 /* Monitor state's, for what the guest has now. WP: read-only tables are so for CPL 1. */
 static void make_crs(struct tdm_bt_mon *m, const struct tdm_vcpu *vcpu)
 {
-	m->guest_cr0 = vcpu->st.cr0;
-	m->guest_cr4 = vcpu->st.cr4;
-	m->crs.cr0 = (m->host.cr0 & ~(unsigned long)CR0_GUEST) | (m->guest_cr0 & CR0_GUEST) |
+	m->crs.cr0 = (m->host.cr0 & ~(unsigned long)CR0_GUEST) | (vcpu->st.cr0 & CR0_GUEST) |
 		     X86_CR0_WP | X86_CR0_NE;
-	m->crs.cr4 = (m->host.cr4 & CR4_HOST) | (m->host.cr4 & m->guest_cr4 & CR4_GUEST) |
+	m->crs.cr4 = (m->host.cr4 & CR4_HOST) | (m->host.cr4 & vcpu->st.cr4 & CR4_GUEST) |
 		     X86_CR4_TSD;
 	if (boot_cpu_has(X86_FEATURE_UMIP))
 		m->crs.cr4 |= X86_CR4_UMIP;
 }
 
-/* The guest changed what the CPU has of it. Monitor state. */
-static noinline void guest_changed(struct tdm_bt *b)
+/**
+ * tdm_bt_guest_changed() - canonical CR0, CR4, DR7, TSC_AUX to the CPU
+ * @b: vCPU, monitor state; vcpu->dirty says that one of them may be new
+ */
+void tdm_bt_guest_changed(struct tdm_bt *b)
 {
 	struct tdm_bt_mon *m = b->mon;
 	struct tdm_host_crs was = m->crs;
 
 	make_crs(m, b->vcpu);
 	tdm_host_load_crs(&was, &m->crs);
+	m->bps = tdm_dr7_effective(b->vcpu) & 0xff;
 	if (m->msrs.ours[TDM_SYSMSR_TSC_AUX] != b->vcpu->st.tsc_aux)
 		tdm_host_sysmsr_set(&m->msrs, TDM_SYSMSR_TSC_AUX, b->vcpu->st.tsc_aux);
-}
-
-static bool has_changed(const struct tdm_bt_mon *m, const struct tdm_vcpu *vcpu)
-{
-	return (vcpu->st.cr0 ^ m->guest_cr0) | (vcpu->st.cr4 ^ m->guest_cr4) |
-	       (vcpu->st.tsc_aux ^ m->msrs.ours[TDM_SYSMSR_TSC_AUX]);
 }
 
 /* ---- debug registers ---- */
@@ -133,6 +129,8 @@ static noinline void debug_in(struct tdm_bt *b)
 	if (!dr7)
 		return;
 	tdm_host_debug_load(dr);
+	/* Bits are sticky: none of what was before. */
+	tdm_host_debug_take_dr6();
 	tdm_host_debug_set_dr7(dr7);
 }
 
@@ -207,6 +205,7 @@ void tdm_bt_switch_in(struct tdm_bt *b)
 	tdm_host_crs_read(&m->host);
 	m->priv->host_root = __va(m->host.cr3 & CR3_ADDR_MASK);
 	make_crs(m, b->vcpu);
+	m->bps = tdm_dr7_effective(b->vcpu) & 0xff;
 	m->host_bps = hw_breakpoint_active();
 	if (unlikely(m->host_bps))
 		tdm_host_debug_set_dr7(0);
@@ -217,6 +216,8 @@ void tdm_bt_switch_in(struct tdm_bt *b)
 	b->in_monitor = true;
 	if (unlikely(fresh))
 		tdm_bt_segs_in(b);
+	if (m->msrs.ours[TDM_SYSMSR_TSC_AUX] != b->vcpu->st.tsc_aux)
+		tdm_host_sysmsr_set(&m->msrs, TDM_SYSMSR_TSC_AUX, b->vcpu->st.tsc_aux);
 }
 
 /* ---- monitor state to host state ---- */
@@ -316,16 +317,11 @@ asmlinkage void tdm_bt_fatal(struct tdm_bt *b, const u64 *frame)
 #define FLAGS_FORBIDDEN	(X86_EFLAGS_IOPL | X86_EFLAGS_VM | X86_EFLAGS_VIF | X86_EFLAGS_VIP)
 #define FLAGS_FORCED	(X86_EFLAGS_IF | X86_EFLAGS_FIXED)
 
-/* A frame or root not to be tried. */
+/* No root, or a frame for CPL 0 or 2. RPL 1 is good for C64 only: IRETQ sees to it. */
 static noinline void refuse_frame(struct tdm_bt *b)
 {
 	b->frame.vector = X86_TRAP_GP;
 	b->frame.error = b->frame.cs & 0xfffc;
-}
-
-static bool frame_ok(const struct tdm_bt *b)
-{
-	return (b->frame.cs & 3) == 3 || b->frame.cs == TDM_BT_SEL_C64;
 }
 
 /* Vectors that are the host's: external interrupts, NMI, machine check. */
@@ -346,33 +342,32 @@ void tdm_bt_run(struct tdm_bt *b)
 	struct tdm_bt_mon *m = b->mon;
 	struct tdm_vcpu *vcpu = b->vcpu;
 	struct tdm_bt_frame *f = &b->frame;
-	u64 vector;
+	u64 cr3 = vcpu->mmu.hw_cr3, vector;
 
-	if (unlikely(has_changed(m, vcpu)))
-		guest_changed(b);
-	if (unlikely(tdm_dr7_effective(vcpu) & 0xff))
-		debug_in(b);
-	f->rflags = (f->rflags & ~(u64)FLAGS_FORBIDDEN) | FLAGS_FORCED;
-	if (unlikely(!frame_ok(b) || !vcpu->mmu.hw_cr3)) {
-		refuse_frame(b);
-		return;
-	}
 	if (unlikely(m->host_vector)) {
 		f->vector = m->host_vector;
 		return;
 	}
+	f->rflags = (f->rflags & ~(u64)FLAGS_FORBIDDEN) | FLAGS_FORCED;
+	if (unlikely(!(f->cs & 1) || !cr3)) {
+		refuse_frame(b);
+		return;
+	}
 	tdm_stat(vcpu, bt_light_exits);
-	tdm_bt_switch(b, &vcpu->regs, vcpu->mmu.hw_cr3 | m->pcid,
-		      tdm_bt_text_at(b, tdm_bt_text_enter));
+	if (unlikely(m->bps))
+		debug_in(b);
+	tdm_bt_switch(b, &vcpu->regs, cr3 | m->pcid, m->enter);
+	if (unlikely(m->bps))
+		debug_out(b);
 	vector = f->vector;
+	if (likely(vector == TDM_BT_VEC_CALLOUT))
+		return;
 	if (vector == X86_TRAP_PF)
 		f->cr2 = native_read_cr2();
 	else if (is_host_vector(vector))
 		m->host_vector = vector;
 	else if (unlikely(vector == X86_TRAP_DB))
 		f->cr2 = tdm_host_debug_take_dr6();
-	if (unlikely(m->dr7))
-		debug_out(b);
 }
 
 /** tdm_bt_host_event() - is there something for switch_out() to hand over? */

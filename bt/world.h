@@ -136,13 +136,14 @@ struct tdm_bt_tables {
  * @index: PML4 entry of the slot
  * @host: what switch_in() found
  * @crs: what holds in monitor state, from @host and the guest's
- * @guest_cr0, @guest_cr4: what @crs was made from
+ * @enter: address of the entry in the slot
  * @pcid: of the guest's root; 0 on hosts without PCIDs
  * @segs: the host's segments while the guest's are in the CPU
  * @msrs: ditto, syscall MSRs
  * @sel: selectors loaded in ES, DS, FS, GS (by enum tdm_seg)
  * @user_cs, @user_ss: what the GDT has for CS and SS of user code
- * @host_dr7: the host has breakpoints
+ * @host_bps: the host has breakpoints
+ * @bps: the guest or its debugger has
  * @dr7: the guest's, while it runs; 0: none that may be loaded
  * @cpu: whose tables @tables has
  * @host_vector: event for the host, 0 = none
@@ -164,13 +165,13 @@ struct tdm_bt_mon {
 	unsigned int index;			/* (v) */
 	struct tdm_host_crs host;		/* (v) */
 	struct tdm_host_crs crs;		/* (v) */
-	u64 guest_cr0, guest_cr4;		/* (v) */
+	unsigned long enter;			/* (v) */
 	u64 pcid;				/* (c) */
 	struct tdm_host_segs segs;		/* (v) */
 	struct tdm_host_sysmsrs msrs;		/* (v) */
 	u16 sel[TDM_SEG_GS + 1];		/* (v) */
 	struct tdm_segment user_cs, user_ss;	/* (v) */
-	bool host_bps;				/* (v) */
+	bool host_bps, bps;			/* (v) */
 	u64 dr7;				/* (v) */
 	int cpu;				/* (v) */
 	u32 host_vector;			/* (v) */
