@@ -26,6 +26,8 @@ RUNNERS = {runner.name: runner for runner in (
     Runner(BARE, ""),
     Runner("tandem-vmx-ept", "--engine vmx --mmu ept"),
     Runner("tandem-vmx-shadow", "--engine vmx --mmu shadow"),
+    # VMX lies idle: the same machine, so that all compare.
+    Runner("tandem-bt", "--engine bt --mmu shadow"),
     Runner("kvm-ept", "--device /dev/kvm", _KVM.format(1), _NO_KVM,
            _KVM_IS.format("Y")),
     Runner("kvm-shadow", "--device /dev/kvm", _KVM.format(0), _NO_KVM,
@@ -121,4 +123,6 @@ RATIO_AIMS = {
     ("forkwait", "tandem-vmx-shadow"): ("kvm-shadow", 0.5),
     ("boot", "tandem-vmx-shadow"): (BARE, 1.5),
     ("boot", "tandem-vmx-ept"): (BARE, 1.03),
+    ("boot", "tandem-bt"): (BARE, 2.0),
+    ("compute", "tandem-bt"): (BARE, 1.02),
 }
