@@ -13,6 +13,8 @@
 #define PUSH_IMM32	0x68
 #define PUSH_RAX	0x50
 #define JRCXZ		0xe3
+#define MOV_LOAD	0x8b
+#define GROUP5		0xff	/* /6: PUSH */
 
 /* Where a direct branch leads. */
 static u64 branch_target(const struct tdm_xl *x)
@@ -140,45 +142,68 @@ bool tdm_xl_ret(struct tdm_xl *x)
 	return go_indirect(x);
 }
 
+/* Address of a RIP-relative operand. */
+static u64 rip_operand(const struct tdm_xl *x)
+{
+	u64 addr = xl_next(x) + x->tr->insn.opnd[0].imm;
+
+	return x->tr->insn.addrsize == 4 ? (u32)addr : addr;
+}
+
+/* Is the operand RIP-relative, and too far for 32 bits? */
+static bool far_operand(const struct tdm_xl *x)
+{
+	const struct tdm_insn *insn = &x->tr->insn;
+
+	return insn->opnd[0].base == TDM_REG_RIP && insn->addrsize == 8 &&
+	       !xl_fits32(rip_operand(x));
+}
+
 /*
- * RAX = memory operand of an indirect branch: MOV with the same prefixes and
- * address. RAX is spilled.
+ * Another instruction with the memory operand of this indirect branch: the same
+ * prefixes and address. @w: REX.W. Not for a far operand.
  */
-static void load_target(struct tdm_xl *x)
+static void emit_with_operand(struct tdm_xl *x, u8 opcode, unsigned int reg, bool w)
 {
 	const struct tdm_insn *insn = &x->tr->insn;
 	const ZydisDecodedInstruction *zi = &tdm_insn_raw(&x->tr->work)->zi;
-	const struct tdm_operand *op = &insn->opnd[0];
 	unsigned int modrm = zi->raw.modrm.offset, i;
-	bool abs = op->base == TDM_REG_RIP;
-	u64 addr = xl_next(x) + zi->raw.disp.value;
+	bool abs = insn->opnd[0].base == TDM_REG_RIP;
+	u8 rex = w ? 0x48 : 0;
 
-	if (insn->addrsize == 4)
-		addr = (u32)addr;
-	if (abs && !xl_fits32(addr) && insn->addrsize == 8) {
-		tdm_emit_mov_imm(&x->e, TDM_RAX, addr);
-		xl_before(x, XL_BIT(TDM_RAX));
-	}
 	for (i = 0; i < zi->raw.prefix_count; i++)
 		switch (insn->bytes[i]) {
 		case 0x64: case 0x65: case 0x67:
 			tdm_emit_u8(&x->e, insn->bytes[i]);
 		}
-	i = 0x48;
 	if (!abs && (zi->attributes & ZYDIS_ATTRIB_HAS_REX))
-		i |= insn->bytes[zi->raw.rex.offset] & 3;
-	tdm_emit_u8(&x->e, i);
-	tdm_emit_u8(&x->e, 0x8b);
-	if (!abs) {
-		tdm_emit_u8(&x->e, insn->bytes[modrm] & 0xc7);
-		tdm_emit_bytes(&x->e, insn->bytes + modrm + 1, insn->len - modrm - 1);
-	} else if (xl_fits32(addr) || insn->addrsize == 4) {
-		tdm_emit_u8(&x->e, 0x04);
+		rex |= 0x40 | (insn->bytes[zi->raw.rex.offset] & 3);
+	if (rex)
+		tdm_emit_u8(&x->e, rex);
+	tdm_emit_u8(&x->e, opcode);
+	if (abs) {
+		tdm_emit_u8(&x->e, reg << 3 | 4);
 		tdm_emit_u8(&x->e, 0x25);
-		tdm_emit_u32(&x->e, addr);
+		tdm_emit_u32(&x->e, rip_operand(x));
 	} else {
-		tdm_emit_u8(&x->e, 0x00);
+		tdm_emit_u8(&x->e, (insn->bytes[modrm] & 0xc7) | reg << 3);
+		tdm_emit_bytes(&x->e, insn->bytes + modrm + 1, insn->len - modrm - 1);
 	}
+}
+
+/* RAX = memory operand of an indirect branch. RAX is spilled. */
+static void load_target(struct tdm_xl *x)
+{
+	if (!far_operand(x)) {
+		emit_with_operand(x, MOV_LOAD, TDM_RAX, true);
+		return;
+	}
+	tdm_emit_mov_imm(&x->e, TDM_RAX, rip_operand(x));
+	xl_before(x, XL_BIT(TDM_RAX));
+	/* mov rax, [rax]; the branch's segment may be FS or GS */
+	if (x->tr->insn.opnd[0].seg == TDM_SEG_FS || x->tr->insn.opnd[0].seg == TDM_SEG_GS)
+		tdm_emit_u8(&x->e, x->tr->insn.opnd[0].seg == TDM_SEG_FS ? 0x64 : 0x65);
+	tdm_emit_bytes(&x->e, (const u8[]) { 0x48, 0x8b, 0x00 }, 3);
 }
 
 /* ind_rip = the operand of an indirect branch. */
@@ -198,12 +223,35 @@ static void store_target(struct tdm_xl *x)
 	tdm_emit_state(&x->e, TDM_X86_STORE, TDM_RAX, TDM_BTS_IND_RIP);
 }
 
+/*
+ * The memory operand to ind_rip in one instruction, a PUSH: it is after the
+ * branch as soon as memory was read. Matters to data breakpoints.
+ */
+static void push_target(struct tdm_xl *x)
+{
+	xl_before(x, 0);
+	store_site(x);
+	xl_spill(x, TDM_RSP);
+	tdm_emit_state(&x->e, TDM_X86_LEA, TDM_RSP, TDM_BTS_IND_RIP + 8);
+	xl_before(x, XL_BIT(TDM_RSP));
+	emit_with_operand(x, GROUP5, 6, false);
+	tdm_xl_record(x, TDM_REC_INDIRECT, XL_BIT(TDM_RSP), 0);
+	xl_unspill(x, TDM_RSP);
+}
+
 bool tdm_xl_jmp_ind(struct tdm_xl *x)
 {
+	const struct tdm_operand *op = &x->tr->insn.opnd[0];
+
 	x->rec.op = TDM_BT_OP_JMP_IND;
-	store_target(x);
-	if (x->tr->insn.opnd[0].kind != TDM_OPND_GPR)
+	if (op->kind == TDM_OPND_GPR) {
+		store_target(x);
+	} else if (op->base != TDM_RSP && !far_operand(x)) {
+		push_target(x);
+	} else {
+		store_target(x);
 		xl_unspill(x, TDM_RAX);
+	}
 	tdm_xl_record(x, TDM_REC_INDIRECT, 0, 0);
 	return go_indirect(x);
 }
