@@ -240,5 +240,6 @@ const struct tdm_engine_ops tdm_bt_ops = {
 	.intercepts_changed	= bt_intercepts_changed,
 	.code_written		= tdm_bt_code_written,
 	.explain		= tdm_bt_explain,
+	.code			= &tdm_bt_tc_seq,
 	.dump			= bt_dump,
 };

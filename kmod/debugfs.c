@@ -4,6 +4,7 @@
  *
  *   <pid>-<n>/stats		counters of the VM and the sum over its vCPUs
  *   <pid>-<n>/audit		reading it checks all guest mappings (slow): lies found
+ *   <pid>-<n>/code		translated code (BT engine): each TU, its bytes, its fault map
  *   <pid>-<n>/vcpu<id>/stats	counters of one vCPU
  *   <pid>-<n>/vcpu<id>/state	registers, and the engine's own state
  *
@@ -64,6 +65,27 @@ static int vm_audit_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(vm_audit);
 
+static int vm_code_open(struct inode *inode, struct file *file)
+{
+	struct tdm_vm *vm = inode->i_private;
+	int r;
+
+	if (!READ_ONCE(vm->engine_ready) || !vm->ops->code)
+		return -ENODEV;
+	r = seq_open(file, vm->ops->code);
+	if (!r)
+		((struct seq_file *)file->private_data)->private = vm;
+	return r;
+}
+
+static const struct file_operations vm_code_fops = {
+	.owner		= THIS_MODULE,
+	.open		= vm_code_open,
+	.read		= seq_read,
+	.llseek		= seq_lseek,
+	.release	= seq_release,
+};
+
 static void print_regs(struct seq_file *m, struct tdm_vcpu *vcpu)
 {
 	static const char *const names[TDM_NR_GPRS] = {
@@ -105,7 +127,6 @@ static int vcpu_state_show(struct seq_file *m, void *unused)
 			   READ_ONCE(vcpu->regs.gpr[TDM_RSP]), READ_ONCE(vcpu->regs.rflags),
 			   READ_ONCE(vcpu->st.cr2), READ_ONCE(vcpu->st.cr3),
 			   READ_ONCE(vcpu->exit.hw_reason), READ_ONCE(vcpu->exit.hw_qual));
-if (vcpu->ops->explain) vcpu->ops->explain(vcpu, READ_ONCE(vcpu->regs.rip));
 		return 0;
 	}
 	tdm_vcpu_load(vcpu);
@@ -124,6 +145,7 @@ void tdm_debugfs_vm(struct tdm_vm *vm)
 	vm->debugfs = debugfs_create_dir(vm->name, root);
 	debugfs_create_file("stats", 0444, vm->debugfs, vm, &vm_stats_fops);
 	debugfs_create_file("audit", 0400, vm->debugfs, vm, &vm_audit_fops);
+	debugfs_create_file("code", 0400, vm->debugfs, vm, &vm_code_fops);
 }
 
 void tdm_debugfs_vcpu(struct tdm_vcpu *vcpu)

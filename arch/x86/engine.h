@@ -21,6 +21,7 @@
 struct tdm_vm;
 struct tdm_vcpu;
 struct seq_file;
+struct seq_operations;
 
 /* Parts of canonical state; bits of vcpu->valid, vcpu->dirty, sync masks. */
 #define TDM_ST_RIP	(1u << 0)	/* regs.rip */
@@ -268,6 +269,8 @@ struct tdm_why {
  * @code_written: memory with a TDM_TRACK_CODE trace was or may have been written;
  *		mmu lock or slots_sem held, may not sleep. NULL: no such traces
  * @explain:	(p) to the log: what the engine made of the guest code at @rip. NULL: nothing
+ * @code:	(p) translated code as text, a TU at a time; seq_file.private is the
+ *		VM. Any process may ask. NULL: nothing is translated
  * @dump:	(l) engine state as text, for debugfs and failures
  */
 struct tdm_engine_ops {
@@ -309,6 +312,7 @@ struct tdm_engine_ops {
 	void (*set_timer)(struct tdm_vcpu *vcpu, u64 delta_tsc);
 	void (*code_written)(struct tdm_vm *vm, u64 gpa, u64 len);
 	void (*explain)(struct tdm_vcpu *vcpu, u64 rip);
+	const struct seq_operations *code;
 	void (*dump)(struct tdm_vcpu *vcpu, struct seq_file *m);
 };
 
