@@ -213,6 +213,8 @@ void tdm_bt_switch_in(struct tdm_bt *b)
 	tdm_host_load_root(m->crs.cr3);
 	call_text(b, tdm_bt_text_in);
 	tdm_host_load_crs(&m->host, &m->crs);
+	/* Not before: an NMI of perf's could turn them on again. */
+	tdm_host_ds_off(&m->ds);
 	b->in_monitor = true;
 	if (unlikely(fresh))
 		tdm_bt_segs_in(b);
@@ -254,6 +256,7 @@ static void restore_host(struct tdm_bt *b)
 {
 	struct tdm_bt_mon *m = b->mon;
 
+	tdm_host_ds_on(&m->ds);
 	tdm_host_load_crs(&m->crs, &m->host);
 	make_available(&m->switch_gdt[GDT_ENTRY_TSS]);
 	call_text(b, tdm_bt_text_out);

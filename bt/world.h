@@ -138,6 +138,7 @@ struct tdm_bt_tables {
  * @crs: what holds in monitor state, from @host and the guest's
  * @enter: address of the entry in the slot
  * @pcid: of the guest's root; 0 on hosts without PCIDs
+ * @ds: the host's records that are off
  * @segs: the host's segments while the guest's are in the CPU
  * @msrs: ditto, syscall MSRs
  * @sel: selectors loaded in ES, DS, FS, GS (by enum tdm_seg)
@@ -167,6 +168,7 @@ struct tdm_bt_mon {
 	struct tdm_host_crs crs;		/* (v) */
 	unsigned long enter;			/* (v) */
 	u64 pcid;				/* (c) */
+	struct tdm_host_ds ds;			/* (v) */
 	struct tdm_host_segs segs;		/* (v) */
 	struct tdm_host_sysmsrs msrs;		/* (v) */
 	u16 sel[TDM_SEG_GS + 1];		/* (v) */

@@ -262,6 +262,37 @@ void tdm_host_load_crs(const struct tdm_host_crs *from, const struct tdm_host_cr
 		asm volatile("mov %0, %%cr4" : : "r" (to->cr4) : "memory");
 }
 
+/* ---- what the CPU writes to memory by itself ---- */
+
+/**
+ * tdm_host_ds_off() - no PEBS and BTS records: their buffers will not be mapped
+ * @ds: what was on, for tdm_host_ds_on()
+ *
+ * Interrupts off. perf turns them on and off in interrupts and NMIs.
+ */
+void tdm_host_ds_off(struct tdm_host_ds *ds)
+{
+	ds->pebs = 0;
+	ds->debugctl = 0;
+	if (boot_cpu_has(X86_FEATURE_PEBS) && !rdmsrl_safe(MSR_IA32_PEBS_ENABLE, &ds->pebs) &&
+	    unlikely(ds->pebs))
+		wrmsrl(MSR_IA32_PEBS_ENABLE, 0);
+	if (!boot_cpu_has(X86_FEATURE_BTS))
+		return;
+	ds->debugctl = get_debugctlmsr();
+	if (unlikely(ds->debugctl & (DEBUGCTLMSR_BTS | DEBUGCTLMSR_TR)))
+		update_debugctlmsr(ds->debugctl & ~(u64)(DEBUGCTLMSR_BTS | DEBUGCTLMSR_TR));
+}
+
+/** tdm_host_ds_on() - the opposite, when the host's memory is there again */
+void tdm_host_ds_on(const struct tdm_host_ds *ds)
+{
+	if (unlikely(ds->pebs))
+		wrmsrl(MSR_IA32_PEBS_ENABLE, ds->pebs);
+	if (unlikely(ds->debugctl & (DEBUGCTLMSR_BTS | DEBUGCTLMSR_TR)))
+		update_debugctlmsr(ds->debugctl);
+}
+
 /* ---- CR4.VMXE ---- */
 
 /** tdm_host_vmxe() - is VMX enabled on this CPU, by anyone? */

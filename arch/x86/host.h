@@ -109,6 +109,14 @@ void tdm_host_crs_read(struct tdm_host_crs *crs);
 void tdm_host_load_root(unsigned long cr3);
 void tdm_host_load_crs(const struct tdm_host_crs *from, const struct tdm_host_crs *to);
 
+/** struct tdm_host_ds - which records (PEBS, BTS) the CPU was writing */
+struct tdm_host_ds {
+	u64 pebs, debugctl;
+};
+
+void tdm_host_ds_off(struct tdm_host_ds *ds);
+void tdm_host_ds_on(const struct tdm_host_ds *ds);
+
 /* ---- around the guest ---- */
 
 /**
