@@ -40,6 +40,35 @@ static const char *bad_records(const struct tdm_bt_tr *tr)
 	return n + 1 == tr->nr_insns ? NULL : "number of instructions";
 }
 
+/* Is the guest instruction an STI that is not left to the monitor? */
+static bool is_sti(const struct tdm_bt_tr *tr, const struct tdm_bt_rec *rec)
+{
+	static struct tdm_insn insn;
+	static struct tdm_insn_work work;
+
+	return rec->op == TDM_BT_OP_NONE &&
+	       !tdm_insn_decode(&insn, &work, tr->code + rec->goff, tr->len - rec->goff, tr->mode) &&
+	       insn.mnemonic == ZYDIS_MNEMONIC_STI;
+}
+
+/* The shadow of STI: all of BEFORE the next instruction, which there must be. */
+static const char *bad_shadow(const struct tdm_bt_tr *tr)
+{
+	bool sti[TDM_TU_MAX_INSNS + 1] = {};
+	unsigned int i;
+
+	for (i = 0; i < tr->nr_recs; i++) {
+		const struct tdm_bt_rec *rec = &tr->recs[i];
+		bool want = rec->insn && sti[rec->insn - 1] && rec->kind == TDM_REC_BEFORE;
+
+		if (!i || rec[-1].insn != rec->insn)
+			sti[rec->insn] = is_sti(tr, rec);
+		if (want != !!(rec->flags & TDM_REC_F_STI_SHADOW))
+			return "shadow of STI";
+	}
+	return sti[tr->nr_insns - 1] ? "the last instruction is STI" : NULL;
+}
+
 static const char *bad_links(const struct tdm_bt_tr *tr)
 {
 	unsigned int i;
@@ -123,6 +152,8 @@ const char *bt_bad_form(const struct tdm_bt_tr *tr)
 {
 	const char *why = bad_records(tr);
 
+	if (!why)
+		why = bad_shadow(tr);
 	if (!why)
 		why = bad_links(tr);
 	return why ? why : bad_code(tr);
