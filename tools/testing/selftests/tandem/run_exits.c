@@ -488,13 +488,16 @@ TEST_F(bare, impossible_state)
 	s.cs.db = 1;
 	if (!ioctl(self->v.fd, KVM_SET_SREGS, &s)) {
 		RUN_OK(&self->v);
+		/* Where no hardware judges the state, D may count as clear. */
 		EXPECT_TRUE(self->v.run->exit_reason == KVM_EXIT_FAIL_ENTRY ||
-			    self->v.run->exit_reason == KVM_EXIT_INTERNAL_ERROR)
+			    self->v.run->exit_reason == KVM_EXIT_INTERNAL_ERROR ||
+			    (!tvm_engine_is(&self->vm, TDM_ENGINE_VMX) &&
+			     self->v.run->exit_reason == KVM_EXIT_IO))
 			TH_LOG("exit %u", self->v.run->exit_reason);
 	}
 	/* And back to a state that runs. */
-	s.cs.db = 0;
-	ASSERT_EQ(0, ioctl(self->v.fd, KVM_SET_SREGS, &s));
+	ASSERT_EQ(0, tvcpu_long(&self->vm, &self->v, long_code,
+				CODE_LEN(long_code)));
 	RUN_OK(&self->v);
 	EXPECT_EQ(KVM_EXIT_IO, self->v.run->exit_reason);
 }

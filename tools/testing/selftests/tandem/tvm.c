@@ -59,6 +59,15 @@ static int set_engine(int fd)
 	return ioctl(fd, TDM_VM_SET_ENGINE, &config);
 }
 
+/* Is this what the VM runs on? */
+bool tvm_engine_is(struct tvm *vm, uint32_t engine)
+{
+	struct tdm_engine_config config;
+
+	return !ioctl(vm->fd, TDM_VM_GET_ENGINE, &config) &&
+	       config.engine == engine;
+}
+
 int tvm_slot(struct tvm *vm, uint32_t slot, uint32_t flags, uint64_t gpa,
 	     uint64_t size, void *hva)
 {

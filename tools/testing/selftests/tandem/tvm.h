@@ -86,6 +86,7 @@ int tvm_cap(int fd, long cap);
 #define TVM_PIT 4
 int tvm_create(struct tvm *vm, unsigned int flags);
 void tvm_destroy(struct tvm *vm);
+bool tvm_engine_is(struct tvm *vm, uint32_t engine);
 int tvm_slot(struct tvm *vm, uint32_t slot, uint32_t flags, uint64_t gpa,
 	     uint64_t size, void *hva);
 void tvm_load(struct tvm *vm, uint64_t gpa, const void *code, size_t len);
