@@ -507,9 +507,11 @@ static void dump(struct bt_gen *g, u64 seed)
 /* What POPF finds: mostly the usual flags, or one more: TF IOPL NT AC ID, unknown ones. */
 static u64 flags_image(struct bt_gen *g)
 {
+	static const u8 unusual[] = { 8, 12, 13, 14, 16, 17, 18, 19, 20, 21, 22, 63 };
 	u64 image = bt_random(g) & 0xed7;
 
-	return bt_below(g, 4) ? image : image | 1ull << bt_below(g, 64);
+	return bt_below(g, 2) ? image :
+	       image | 1ull << unusual[bt_below(g, ARRAY_SIZE(unusual))];
 }
 
 static void random_state(struct bt_gen *g, struct gstate *s)
@@ -531,7 +533,7 @@ static void random_state(struct bt_gen *g, struct gstate *s)
 		u32 r = bt_below(g, 8);
 
 		/* Flags images, numbers, pointers, code addresses, anything. */
-		q[i] = r < 2 ? flags_image(g) : r < 4 ? bt_below(g, 64) :
+		q[i] = r < 3 ? flags_image(g) : r < 4 ? bt_below(g, 64) :
 		       r < 6 ? bt_data_address(g) : r < 7 ? place->code + bt_below(g, 0x100000) :
 		       bt_random(g) >> 20;
 	}
