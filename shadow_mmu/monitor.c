@@ -77,7 +77,10 @@ void tdm_root_written(struct tdm_spage *sp)
 {
 	struct tdm_vcpu *vcpu = sp->owner;
 
-	if (vcpu->mmu.root[0] != sp || !conflict(sp))
+	if (vcpu->mmu.root[0] != sp)
+		return;
+	WRITE_ONCE(vcpu->mmu.root_written, true);
+	if (!conflict(sp))
 		return;
 	vcpu->mmu.mon_conflict = true;
 	tdm_request(vcpu, TDM_REQ_MMU_ROOT);

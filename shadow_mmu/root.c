@@ -334,6 +334,7 @@ static bool update(struct tdm_vcpu *vcpu, bool make)
 	if (must_sync(vcpu, pending) && !list_empty(&vm->mmu.shadow->unsync))
 		tdm_sync_all(vm);
 	vcpu->mmu.code_gen = vm->mmu.code_gen;
+	vcpu->mmu.root_written = false;
 	return !vcpu->mmu.mon_entry || make || !tdm_root_look(vcpu, false);
 }
 
@@ -408,11 +409,16 @@ void tdm_mmu_guest_flush(struct tdm_vcpu *vcpu, u32 what)
 
 /*
  * One address was invalidated, and the root stays. Translated code has to be looked
- * at if any way to code has changed, now or by an earlier write.
+ * at if any way to code has changed, now or by an earlier write; the root's entries
+ * are a part of the way that code_gen does not tell of.
  */
 static void tell_of_code(struct tdm_vcpu *vcpu)
 {
-	if (vcpu->mmu.mon_entry && READ_ONCE(vcpu->vm->mmu.code_gen) != vcpu->mmu.code_gen)
+	const struct tdm_vcpu_mmu *m = &vcpu->mmu;
+
+	if (!m->mon_entry)
+		return;
+	if (READ_ONCE(vcpu->vm->mmu.code_gen) != m->code_gen || READ_ONCE(m->root_written))
 		tdm_request(vcpu, TDM_REQ_MMU_ROOT);
 }
 

@@ -262,6 +262,20 @@ void tdm_sync_all(struct tdm_vm *vm)
 		sync_page(vm, sp);
 }
 
+/*
+ * The way to code may be marked in a shadow page of another role than this root's,
+ * or one that this root does not lead to yet.
+ */
+static void sync_code(struct tdm_vm *vm, u64 gva)
+{
+	unsigned int i = tdm_level_index(gva >> PAGE_SHIFT, TDM_LEVEL_4K);
+	struct tdm_spage *sp;
+
+	list_for_each_entry(sp, &vm->mmu.shadow->unsync, unsync_node)
+		if (unlikely(sp->nr_code))
+			tdm_code_note(vm, sp, i, tdm_gpte_read(sp, i));
+}
+
 /**
  * tdm_sync_gva() - the guest invalidates one address
  * @vm: the VM
@@ -278,6 +292,7 @@ bool tdm_sync_gva(struct tdm_vm *vm, struct tdm_spage *root, u64 gva)
 	int level;
 	u64 val, was, now;
 
+	sync_code(vm, gva);
 	if (!root || tdm_spage_monitors(root, gva))
 		return true;
 	for (level = tdm_spage_level(root); level > TDM_LEVEL_4K; level--) {
@@ -291,7 +306,6 @@ bool tdm_sync_gva(struct tdm_vm *vm, struct tdm_spage *root, u64 gva)
 	i = tdm_level_index(gva >> PAGE_SHIFT, TDM_LEVEL_4K);
 	was = test_bit(i, sp->filled) ? sp->gpte[i] : TDM_GPT_G;
 	now = tdm_gpte_read(sp, i);
-	tdm_code_note(vm, sp, i, now);
 	if (test_bit(i, sp->filled) && now == was)
 		return now & TDM_GPT_G;
 	/* Who invalidates what is present is about to use it, mostly. */

@@ -124,6 +124,7 @@ struct tdm_vcpu_mmu {
 	u64 mon_entry;			/* (c) BT: entry @mon_index of every root of this vCPU, not the guest's; 0 = none */
 	u16 mon_index;			/* (v) BT: 256..511, changed only by tdm_mmu_move_monitor() */
 	bool mon_conflict;		/* (m) BT: the guest's PML4 uses that entry: move the monitor before entering */
+	bool root_written;		/* (m) BT: the guest wrote to its PML4 since the engine was last told of a flush */
 	u64 code_gen;			/* (v) BT: vm->mmu.code_gen when the engine was last told of a flush */
 	struct list_head owned;		/* (m) roots with this vCPU's mon_entry, by tdm_spage.owned */
 	u64 *pae;			/* (c) hardware PDPTEs, a page below 4 GiB */

@@ -152,8 +152,25 @@ bool m_bt_meets_monitor(struct m_vcpu *c, u64 gva, u32 access, u64 pfn)
 
 /* ---- translated code ---- */
 
+/* The engine hears: it looks at the root's entries and for code. */
+void m_bt_tell(struct m_vcpu *c)
+{
+	unsigned int i;
+
+	c->told = m.vm.mmu.code_gen;
+	c->must_tell = false;
+	for (i = 0; c->mon && i < 512; i++)
+		c->told_root[i] = root_entry(c, i) & ENTRY_MASK;
+}
+
 void m_bt_flushed(struct m_vcpu *c, u64 gva)
 {
+	u64 was = c->told_root[gva >> 39 & 511];
+
+	/* Where there was no memory, or no accessed bit yet, no code was found. */
+	if (c->mon && long_mode(c) && gva != ~0ull && was != ENTRY_MASK && (was & P_A) &&
+	    was != (root_entry(c, gva >> 39 & 511) & ENTRY_MASK))
+		c->must_tell = true;
 	/* Of several INVLPGs the last; a full flush stays one. */
 	if (!c->look || c->look_gva != ~0ull)
 		c->look_gva = gva;
@@ -199,6 +216,8 @@ void m_bt_entered(struct m_vcpu *c)
 	m_must(c->told >= c->due, "a flush that concerns code went without a word",
 	       "cpu %u: told of %llu, not %llu", c->v.id, (unsigned long long)c->told,
 	       (unsigned long long)c->due);
+	m_must(!c->must_tell, "INVLPG after the root changed went without a word", "cpu %u",
+	       c->v.id);
 	if (long_mode(c)) {
 		check_root(c);
 		if (c->look)

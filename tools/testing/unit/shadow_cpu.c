@@ -367,7 +367,7 @@ int m_enter(struct m_vcpu *c)
 			tdm_request(&c->v, TDM_REQ_MMU_ROOT);
 			return r;
 		}
-		c->told = m.vm.mmu.code_gen;
+		m_bt_tell(c);
 		/* The engine loads CR3. */
 		m_tlb_drop(c);
 		c->stale = true;

@@ -86,6 +86,8 @@ struct m_invlpg {
  * @look_gva: ... all of it (~0), or what is in this page
  * @told: mmu.code_gen when the engine was last told that the root or code changed
  * @due: what it must have been told at the next entry
+ * @told_root: the PML4 it was told of then
+ * @must_tell: it must be told of another before the next entry
  */
 struct m_vcpu {
 	struct tdm_vcpu v;
@@ -103,6 +105,8 @@ struct m_vcpu {
 	bool look;
 	u64 look_gva;
 	u64 told, due;
+	u64 told_root[512];
+	bool must_tell;
 };
 
 /**
@@ -267,6 +271,7 @@ void m_bt_entered(struct m_vcpu *c);		/* the root is current: is all as it must 
 bool m_bt_settled(struct m_vcpu *c);		/* false: the monitor has moved, enter again */
 bool m_bt_meets_monitor(struct m_vcpu *c, u64 gva, u32 access, u64 pfn);
 void m_bt_flushed(struct m_vcpu *c, u64 gva);	/* ~0: everything */
+void m_bt_tell(struct m_vcpu *c);
 void m_bt_code_page(struct m_vcpu *c, u64 gva);
 
 /* ---- shadow_ops.c ---- */
