@@ -26,10 +26,12 @@ static void give_up(struct tdm_bt *b, struct tdm_exit *exit, const char *what)
 {
 	const struct tdm_bt_frame *f = &b->frame;
 
-	pr_info_ratelimited("tandem: VM %s vCPU %u: %s: vector 0x%llx error 0x%llx at RIP 0x%llx (guest RIP 0x%llx), CPL %llu, address 0x%llx\n",
+	pr_info_ratelimited("tandem: VM %s vCPU %u: %s: vector 0x%llx error 0x%llx at RIP 0x%llx (guest RIP 0x%llx), CPL %llu, address 0x%llx; last indirect branch to 0x%llx, TC 0x%llx, from 0x%x\n",
 			    b->vcpu->vm->name, b->vcpu->id, what, f->vector, f->error, f->rip,
-			    b->vcpu->regs.rip, f->cs & 3, f->cr2);
-	exit->kind = TDM_EXIT_INTERNAL;
+			    b->vcpu->regs.rip, f->cs & 3, f->cr2, READ_ONCE(b->state->ind_rip),
+			    READ_ONCE(b->state->ind_tc), READ_ONCE(b->state->site));
+	b->slow = TDM_BT_SLOW_DEAD;
+	exit->kind = TDM_EXIT_ENGINE;
 }
 
 static void guest_exc(struct tdm_exit *exit, u8 vector, bool has_error, u32 error, u64 payload)
@@ -259,7 +261,8 @@ static void op_rdtsc(struct tdm_bt *b, struct tdm_exit *exit)
 
 static void op_cr(struct tdm_exit *exit, const struct tdm_bt_rec *rec, bool read)
 {
-	exit->kind = TDM_EXIT_CR;
+	/* No processor exits for CR2, so the core does not know it. */
+	exit->kind = rec->a == 2 ? TDM_EXIT_INSN : TDM_EXIT_CR;
 	exit->cr.cr = rec->a;
 	exit->cr.reg = rec->b & 15;
 	exit->cr.op = read ? TDM_CR_READ : TDM_CR_WRITE;

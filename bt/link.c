@@ -91,12 +91,7 @@ void tdm_link_cut(struct tdm_bt_vm *tc, struct tdm_tu *tu)
 	struct hlist_node *tmp;
 	int i;
 
-	hlist_for_each_entry_safe(link, tmp, &tu->in, in) {
-		if (link->state == TDM_LINK_ELIDED)
-			unelide(tc, link);
-		else
-			tdm_link_unchain(tc, link);
-	}
+	/* Its own first: a JMP over its beginning may be over one of its links. */
 	for (i = 0; i < tu->nr_links; i++) {
 		link = &tu->links[i];
 		if (link->state == TDM_LINK_ELIDED) {
@@ -107,6 +102,12 @@ void tdm_link_cut(struct tdm_bt_vm *tc, struct tdm_tu *tu)
 		} else {
 			tdm_link_unchain(tc, link);
 		}
+	}
+	hlist_for_each_entry_safe(link, tmp, &tu->in, in) {
+		if (link->state == TDM_LINK_ELIDED)
+			unelide(tc, link);
+		else
+			tdm_link_unchain(tc, link);
 	}
 }
 
