@@ -206,15 +206,15 @@ void tdm_bt_switch_in(struct tdm_bt *b)
 	m->priv->host_root = __va(m->host.cr3 & CR3_ADDR_MASK);
 	make_crs(m, b->vcpu);
 	m->bps = tdm_dr7_effective(b->vcpu) & 0xff;
-	m->host_bps = hw_breakpoint_active();
-	if (unlikely(m->host_bps))
-		tdm_host_debug_set_dr7(0);
 	make_available(&m->gdt[BT_GDT_PAGES - 1][(TDM_BT_SEL_TSS >> 3) % (PAGE_SIZE / 8)]);
 	tdm_host_load_root(m->crs.cr3);
 	call_text(b, tdm_bt_text_in);
 	tdm_host_load_crs(&m->host, &m->crs);
-	/* Not before: an NMI of perf's could turn them on again. */
+	/* Not before: NMI handlers of the host turn them on again. */
 	tdm_host_ds_off(&m->ds);
+	m->host_bps = hw_breakpoint_active();
+	if (unlikely(m->host_bps))
+		tdm_host_debug_set_dr7(0);
 	b->in_monitor = true;
 	if (unlikely(fresh))
 		tdm_bt_segs_in(b);
