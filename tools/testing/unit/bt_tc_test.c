@@ -228,8 +228,14 @@ struct m_insn { u8 len, kind, room; };
 static struct m_insn decode(u8 byte)
 {
 	return (struct m_insn){
-		.len = 1 + (byte >> 2 & 7), .kind = byte >> 5 & 3, .room = byte >> 7 ? 4 : 0,
+		.len = 1 + (byte >> 2 & 7), .kind = byte >> 5 & 3, .room = byte % 5 ? 0 : 4,
 	};
+}
+
+/* How many instructions a TU has; often it is one jump, put over another. */
+static unsigned int count_of(u8 byte)
+{
+	return byte & 1 ? 1 : 1 + (byte >> 1 & 3);
 }
 
 static void put_jmp(struct tdm_bt_tr *tr, unsigned int nr, u64 target, bool elide)
@@ -251,7 +257,7 @@ static void put_jmp(struct tdm_bt_tr *tr, unsigned int nr, u64 target, bool elid
 
 int tdm_bt_translate(struct tdm_bt_tr *tr)
 {
-	unsigned int n = 1 + (tr->code[0] & 3), at = 0, kind = 0;
+	unsigned int n = count_of(tr->code[0]), at = 0, kind = 0;
 	struct m_insn insn;
 	u64 h;
 
@@ -270,10 +276,10 @@ int tdm_bt_translate(struct tdm_bt_tr *tr)
 		at += insn.len;
 		kind = ++tr->nr_insns == n ? insn.kind : 0;
 		/* A jump can be all there is of an instruction. */
-		n = kind == 0 && tr->nr_insns == n ? insn.room : 4;
+		n = tr->nr_insns == n && kind == 0 ? insn.room : 4;
 		memset(tr->out + tr->out_len, 0x90, n);
 		tr->out_len += n;
-		n = 1 + (tr->code[0] & 3);
+		n = count_of(tr->code[0]);
 	}
 	if (!tr->nr_insns)
 		return -EFAULT;
@@ -526,7 +532,7 @@ static void tables_changed(void)
 
 static void op_write(struct m_vcpu *c)
 {
-	u32 gfn = rnd(NR_GFNS), off = rnd(2) ? rnd(14) * 61 : rnd(PAGE_SIZE), len = 1 + rnd(16), i;
+	u32 gfn = rnd(NR_GFNS), off = rnd(4) ? rnd(14) * 61 + rnd(48) : rnd(PAGE_SIZE), len = 1 + rnd(4), i;
 
 	if (!slot_there[gfn])
 		return;
