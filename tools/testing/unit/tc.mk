@@ -7,7 +7,7 @@ TC_UNIT := $(TDM_TOP)/tools/testing/unit
 TC_CFLAGS := -O1 -g -std=gnu11 -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare \
 	-Wno-missing-field-initializers -I$(TC_UNIT)/shim -I$(TC_UNIT) -I$(TDM_TOP)
 TC_SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-TC_SRCS := $(TC_UNIT)/bt_tc_test.c $(TC_UNIT)/shim/shim.c \
+TC_SRCS := $(TC_UNIT)/bt_tc_test.c $(TC_UNIT)/bt_tc_audit.c $(TC_UNIT)/shim/shim.c \
 	$(addprefix $(TDM_TOP)/bt/,arena.c cache.c faultmap.c fetch.c link.c lookup.c smc.c space.c)
 TC_DEPS := $(wildcard $(TDM_TOP)/arch/x86/*.h $(TDM_TOP)/bt/*.h $(TDM_TOP)/shadow_mmu/*.h \
 	$(TC_UNIT)/*.h $(TC_UNIT)/shim/*.h $(TC_UNIT)/shim/*/*.h)
