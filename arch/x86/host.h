@@ -4,10 +4,11 @@
  * back: CR4.VMXE, the syscall MSRs, GDT/IDT/TR limits, debug registers, NMI
  * and machine check forwarding.
  *
- * No other file writes host control registers or host MSRs; engines say what
- * they want here. Exceptions: what an engine's hot path must put back by itself
- * at once (CR2, DEBUGCTL, hardware breakpoints: vmx/enter.c), and what can only be
- * done at an address of its own (GDT, IDT, TR, CR3 of light exits: bt/switch.S).
+ * No file but host.c and host_world.c writes host control registers or host MSRs;
+ * engines say what they want here. Exceptions: what an engine's hot path must put
+ * back by itself at once (CR2, DEBUGCTL, hardware breakpoints: vmx/enter.c), and what
+ * can only be done at an address of its own (GDT, IDT, TR, CR3 of light exits:
+ * bt/switch.S).
  */
 #ifndef TDM_HOST_H
 #define TDM_HOST_H
