@@ -283,6 +283,13 @@ static int translate(struct tdm_bt_vm *tc, struct tdm_bt *b, u64 rip, u32 off)
 	return tdm_bt_translate(tr);
 }
 
+/* UD2 alone is shorter than the JMP that unelide() may put over its fragment. */
+static void pad(struct tdm_bt_tr *tr)
+{
+	while (tr->out_len < 5)
+		tr->out[tr->out_len++] = 0xcc;
+}
+
 /* The translator's word is checked: what we do with it writes code. */
 static bool plausible(const struct tdm_bt_tr *tr, const struct tdm_bt_fetched *f)
 {
@@ -470,6 +477,7 @@ static int install(struct tdm_bt_vm *tc, struct tdm_bt *b, u64 rip)
 	r = -EMSGSIZE;
 	if (translate(tc, b, rip, off))
 		goto unlock;
+	pad(tc->tr);
 	r = -EIO;
 	if (!WARN_ON_ONCE(!plausible(tc->tr, &b->tcv->fetched)))
 		r = install_tu(tc, b, off, over);
