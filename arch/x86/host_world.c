@@ -155,11 +155,17 @@ void tdm_host_load_crs(const struct tdm_host_crs *from, const struct tdm_host_cr
  */
 void tdm_host_ds_off(struct tdm_host_ds *ds)
 {
+	/* Emulators claim it and have no such MSR: a fault each time. */
+	static bool no_pebs;
+
 	ds->pebs = 0;
 	ds->debugctl = 0;
-	if (boot_cpu_has(X86_FEATURE_PEBS) && !rdmsrl_safe(MSR_IA32_PEBS_ENABLE, &ds->pebs) &&
-	    unlikely(ds->pebs))
-		wrmsrl(MSR_IA32_PEBS_ENABLE, 0);
+	if (boot_cpu_has(X86_FEATURE_PEBS) && !READ_ONCE(no_pebs)) {
+		if (rdmsrl_safe(MSR_IA32_PEBS_ENABLE, &ds->pebs))
+			WRITE_ONCE(no_pebs, true);
+		else if (unlikely(ds->pebs))
+			wrmsrl(MSR_IA32_PEBS_ENABLE, 0);
+	}
 	if (!boot_cpu_has(X86_FEATURE_BTS))
 		return;
 	ds->debugctl = get_debugctlmsr();
