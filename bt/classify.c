@@ -122,9 +122,12 @@ static const bool same_extension[ZYDIS_ISA_EXT_MAX_VALUE + 1] = {
 
 static struct tdm_bt_verdict classify_mov(const struct tdm_insn *insn)
 {
-	if (insn->map == ZYDIS_OPCODE_MAP_DEFAULT)
+	if (insn->map == ZYDIS_OPCODE_MAP_DEFAULT) {
+		if (insn->opcode == 0x8c && insn->opnd[0].kind == TDM_OPND_GPR)
+			return VERDICT(CALLOUT, SREG_READ);
 		return insn->opcode == 0x8c || insn->opcode == 0x8e ?
 		       VERDICT(CALLOUT, INTERPRET) : VERDICT(IDENT, NONE);
+	}
 	if (insn->map == ZYDIS_OPCODE_MAP_0F && insn->opcode == 0x20) {
 		unsigned int cr = insn->opnd[1].reg;
 

@@ -259,6 +259,22 @@ static void op_rdtsc(struct tdm_bt *b, struct tdm_exit *exit)
 	exit->kind = TDM_EXIT_NONE;
 }
 
+static void op_sreg_read(struct tdm_vcpu *vcpu, struct tdm_exit *exit,
+			 const struct tdm_bt_rec *rec)
+{
+	unsigned int seg = rec->a < TDM_SEG_LDTR ? rec->a : TDM_SEG_DS;
+	u64 *reg = &vcpu->regs.gpr[rec->b & 15];
+
+	if (seg != TDM_SEG_CS && seg != TDM_SEG_SS)
+		tdm_need(vcpu, TDM_ST_SEG_REST);
+	if (rec->c == 2)
+		*(u16 *)reg = vcpu->st.seg[seg].selector;
+	else
+		*reg = vcpu->st.seg[seg].selector;
+	vcpu->regs.rip += exit->insn_len;
+	exit->kind = TDM_EXIT_NONE;
+}
+
 static void op_cr(struct tdm_exit *exit, const struct tdm_bt_rec *rec, bool read)
 {
 	/* No processor exits for CR2, so the core does not know it. */
@@ -332,6 +348,9 @@ static void callout_op(struct tdm_bt *b, struct tdm_exit *exit, const struct tdm
 	switch (op) {
 	case TDM_BT_OP_RDTSC:
 		op_rdtsc(b, exit);
+		break;
+	case TDM_BT_OP_SREG_READ:
+		op_sreg_read(b->vcpu, exit, rec);
 		break;
 	case TDM_BT_OP_CR_WRITE:
 	case TDM_BT_OP_CR_READ:

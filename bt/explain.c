@@ -30,6 +30,7 @@ static const char *const op_names[TDM_NR_BT_OPS] = {
 	[TDM_BT_OP_RDTSCP]	= " rdtscp",
 	[TDM_BT_OP_IO]		= " io",
 	[TDM_BT_OP_WBINVD]	= " wbinvd",
+	[TDM_BT_OP_SREG_READ]	= " sreg_read",
 	[TDM_BT_OP_IRET]	= " iret",
 	[TDM_BT_OP_SYSRET]	= " sysret",
 	[TDM_BT_OP_SWAPGS]	= " swapgs",

@@ -102,6 +102,11 @@ bool tdm_xl_callout(struct tdm_xl *x, u8 op)
 		x->rec.a = insn->opnd[1].reg;
 		x->rec.b = insn->opnd[0].reg;
 		break;
+	case TDM_BT_OP_SREG_READ:
+		x->rec.a = insn->opnd[1].reg;
+		x->rec.b = insn->opnd[0].reg;
+		x->rec.c = insn->opsize;
+		break;
 	case TDM_BT_OP_IO:
 		x->rec.b = insn->mnemonic == ZYDIS_MNEMONIC_IN;
 		x->rec.a = insn->opnd[x->rec.b ? 0 : 1].size;

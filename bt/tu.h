@@ -68,6 +68,7 @@ enum tdm_bt_op {
 	TDM_BT_OP_RDTSCP,
 	TDM_BT_OP_IO,		/* @a: size, @b: 1 = in, @imm: port, @c: 1 = port in DX */
 	TDM_BT_OP_WBINVD,
+	TDM_BT_OP_SREG_READ,	/* to a register: @a: enum tdm_seg, @b: enum tdm_reg, @c: bytes */
 	TDM_BT_OP_IRET,		/* 64-bit; operands are in tdm_bt_state.args */
 	TDM_BT_OP_SYSRET,	/* 64-bit (REX.W) */
 	TDM_BT_OP_SWAPGS,

@@ -10,6 +10,7 @@
  *
  * What does not trap although it should is in Documentation/bt.rst.
  */
+#include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 #include <linux/mm.h>
 
@@ -173,6 +174,8 @@ int tdm_bt_user_trap(struct tdm_bt *b, struct tdm_exit *exit)
 		}
 	} else if (is_sensitive(&u->insn)) {
 		tdm_stat(b->vcpu, bt_user_traps);
+		/* The trap set it, not the guest. */
+		b->vcpu->regs.rflags &= ~(u64)X86_EFLAGS_RF;
 		exit->kind = TDM_EXIT_INSN;
 	} else {
 		reflect(b, exit);
