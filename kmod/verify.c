@@ -48,6 +48,7 @@ struct store {
  * @regs: its registers
  * @state: @state[k]: registers after k instructions
  * @unknown: flags that instructions up to there left undefined
+ * @rep: the instruction after k others repeats: the guest can stop within it
  * @nr: states
  * @complete: the interpreter came as far as it wanted
  * @active: tdm_verify_begin() has run
@@ -62,6 +63,7 @@ struct tdm_verify {
 	struct tdm_regs regs;
 	struct tdm_regs state[MAX_STEPS + 1];
 	u64 unknown[MAX_STEPS + 1];
+	bool rep[MAX_STEPS + 1];
 	unsigned int nr;
 	bool complete;
 	bool active;
@@ -328,11 +330,13 @@ static void look_ahead(struct tdm_verify *v)
 		tdm_emul_reset(c);
 		tdm_softtlb_sync(&v->e.tlb, vcpu);
 		r = tdm_emul_step(c);
+		v->rep[v->nr] = c->insn && (c->insn->prefixes & (TDM_PFX_REPE | TDM_PFX_REPNE));
 		if (r != TDM_EMUL_DONE || v->stop)
 			return;
 		v->unknown[v->nr + 1] = undefined_flags(v, v->unknown[v->nr]);
 	}
 	v->state[v->nr] = v->regs;
+	v->rep[v->nr] = false;
 	v->complete = true;
 }
 
@@ -470,7 +474,7 @@ int tdm_verify_end(struct tdm_vcpu *vcpu)
 			return 1;
 		return report(v, k, s, now);
 	}
-	if (near < 0 && !v->complete) {
+	if ((near < 0 && !v->complete) || (near >= 0 && v->rep[near])) {
 		v->skipped++;
 		return 1;
 	}
