@@ -45,8 +45,10 @@ bool tdm_bt_must_emulate(struct tdm_vcpu *vcpu)
 
 	if (unlikely(!tdm_long_mode(vcpu)))
 		return true;
+	/* User code can see its IF, and the real one is always on. */
 	if (cpl == 3)
-		return vcpu->ev.int_shadow || tdm_bt_user_selectors(to_bt(vcpu));
+		return vcpu->ev.int_shadow || !(vcpu->regs.rflags & X86_EFLAGS_IF) ||
+		       tdm_bt_user_selectors(to_bt(vcpu));
 	return cpl || !(seg[TDM_SEG_CS].ar & TDM_AR_L) || vcpu->ev.int_shadow ||
 	       (vcpu->regs.rflags & (X86_EFLAGS_TF | X86_EFLAGS_IOPL)) ||
 	       (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP) || code_breakpoints(vcpu);
@@ -232,9 +234,8 @@ static int move_monitor(struct tdm_bt *b, struct tdm_exit *exit)
 		r = tdm_mmu_move_monitor(vcpu, i);
 		return r ? r : 1;
 	}
-	pr_info_ratelimited("tandem: VM %s vCPU %u: the guest uses PML4 entries 256 to 271, all of them: none is left for the monitor\n",
-			    vcpu->vm->name, vcpu->id);
-	exit->kind = TDM_EXIT_INTERNAL;
+	/* None is left for the monitor. */
+	exit->kind = TDM_EXIT_EMULATE;
 	return 0;
 }
 

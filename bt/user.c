@@ -35,6 +35,8 @@ static const bool sensitive[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[ZYDIS_MNEMONIC_INT1] = true,
 	[ZYDIS_MNEMONIC_INT3] = true,
 	[ZYDIS_MNEMONIC_SYSENTER] = true,
+	/* EFER.SCE comes before CPL */
+	[ZYDIS_MNEMONIC_SYSRET] = true,
 	/* descriptors */
 	[ZYDIS_MNEMONIC_MOV] = true,	/* to a segment register: see is_sensitive() */
 	[ZYDIS_MNEMONIC_POP] = true,	/* ditto */
@@ -102,11 +104,10 @@ static bool is_sensitive(const struct tdm_insn *insn)
 	}
 }
 
-/* The bytes at CS:RIP as CPL 3 fetches them; how many, or a negative errno */
-static int fetch(struct tdm_vcpu *vcpu, u8 *buf, unsigned int len)
+/* The bytes at CS:RIP as CPL 3 fetches them; how many, or a negative errno: -EFAULT, *pf */
+static int fetch(struct tdm_vcpu *vcpu, u8 *buf, unsigned int len, struct tdm_page_fault *pf)
 {
 	u64 lin = vcpu->st.seg[TDM_SEG_CS].base + vcpu->regs.rip;
-	struct tdm_page_fault pf;
 	unsigned int done = 0, n;
 	u64 gpa;
 	int r;
@@ -115,7 +116,7 @@ static int fetch(struct tdm_vcpu *vcpu, u8 *buf, unsigned int len)
 		lin = (u32)lin;
 	while (done < len) {
 		n = min_t(unsigned int, len - done, PAGE_SIZE - offset_in_page(lin + done));
-		r = tdm_gva_to_gpa(vcpu, lin + done, TDM_ACCESS_FETCH | TDM_ACCESS_USER, &gpa, &pf);
+		r = tdm_gva_to_gpa(vcpu, lin + done, TDM_ACCESS_FETCH | TDM_ACCESS_USER, &gpa, pf);
 		if (!r)
 			r = tdm_read_gpa(vcpu->vm, gpa, buf + done, n);
 		/* The first page was just executed from; the second may not be there. */
@@ -149,18 +150,25 @@ static void reflect(const struct tdm_bt *b, struct tdm_exit *exit)
  * @b: the vCPU, process context; canonical state is that before the instruction
  * @exit: filled
  *
- * Return: 0: *exit is TDM_EXIT_INSN, TDM_EXIT_VMCALL or TDM_EXIT_GUEST_EXC; 1 enter
- * again; negative errno: the host could not give the code's page.
+ * Return: 0: *exit is TDM_EXIT_INSN, TDM_EXIT_VMCALL or TDM_EXIT_GUEST_EXC; negative
+ * errno: the host could not give the code's page.
  */
 int tdm_bt_user_trap(struct tdm_bt *b, struct tdm_exit *exit)
 {
 	struct tdm_bt_user *u = b->scratch;
+	struct tdm_page_fault pf = { };
 	int n;
 
-	n = fetch(b->vcpu, u->bytes, sizeof(u->bytes));
-	/* Unmapped meanwhile: the fetch faults when it is made again. */
-	if (n == -EFAULT)
-		return 1;
+	n = fetch(b->vcpu, u->bytes, sizeof(u->bytes), &pf);
+	/* Unmapped meanwhile: the fetch faults. */
+	if (n == -EFAULT) {
+		exit->kind = TDM_EXIT_GUEST_EXC;
+		exit->exc.vector = X86_TRAP_PF;
+		exit->exc.has_error = true;
+		exit->exc.error = pf.error;
+		exit->exc.payload = pf.gva;
+		return 0;
+	}
 	if (n < 0)
 		return n;
 	exit->insn_len = 0;

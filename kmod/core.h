@@ -58,6 +58,7 @@ enum tdm_fast tdm_fast_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
 void tdm_skip_insn(struct tdm_vcpu *vcpu, u8 len);	/* RIP += len, shadow and RF cleared, TF -> #DB */
 
 void tdm_insn_done_flags(struct tdm_vcpu *vcpu, u64 before);
+int tdm_interpreted_breakpoint(struct tdm_vcpu *vcpu, u64 hits);
 int tdm_debug_step(struct tdm_vcpu *vcpu, u64 old_rip);
 int tdm_internal_error(struct tdm_vcpu *vcpu, u32 suberror, const struct tdm_exit *exit);
 

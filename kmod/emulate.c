@@ -510,8 +510,11 @@ static int emulation_failed(struct tdm_emul *e, const struct tdm_exit *exit)
 			    vcpu->vm->name, vcpu->id, len, e->c.insn->bytes,
 			    vcpu->regs.rip, mode_name(vcpu), e->c.mmio_gpa,
 			    exit->hw_reason);
-	/* A user program of the guest must not be able to end the VM. */
-	if (tdm_cpl(vcpu) == 3) {
+	/*
+	 * A user program of the guest must not be able to end the VM; and what
+	 * neither the translator nor the interpreter knows, no CPUID offers.
+	 */
+	if (tdm_cpl(vcpu) == 3 || exit->kind == TDM_EXIT_INSN) {
 		tdm_queue_ud(vcpu);
 		return 1;
 	}
@@ -679,6 +682,23 @@ static bool interpreter_must_stop(struct tdm_vcpu *vcpu)
 	return event_due(vcpu);
 }
 
+/* Breakpoints on execution at the next instruction: DR6 bits (SDM vol. 3, 17.3.1.1). */
+static u64 code_breakpoints(struct tdm_vcpu *vcpu)
+{
+	u64 dr7 = tdm_dr7_effective(vcpu), hits = 0, lin;
+	int i;
+
+	if (vcpu->regs.rflags & X86_EFLAGS_RF)
+		return 0;
+	tdm_need(vcpu, TDM_ST_CS_SS);
+	lin = vcpu->st.seg[TDM_SEG_CS].base + vcpu->regs.rip;
+	for (i = 0; i < 4; i++)
+		if ((dr7 >> (2 * i) & 3) && !(dr7 >> (16 + 4 * i) & 3) &&
+		    tdm_dr_effective(vcpu, i) == lin)
+			hits |= BIT_ULL(i);
+	return hits;
+}
+
 /**
  * tdm_interpret() - run guest code that the engine cannot run
  * @vcpu: loaded vCPU, process context
@@ -708,6 +728,10 @@ int tdm_interpret(struct tdm_vcpu *vcpu, const struct tdm_exit *exit, unsigned i
 	if (vcpu->guest_debug)
 		max = 1;
 	do {
+		u64 hits = unlikely(tdm_dr_any(vcpu)) ? code_breakpoints(vcpu) : 0;
+
+		if (unlikely(hits))
+			return tdm_interpreted_breakpoint(vcpu, hits);
 		e->look = false;
 		r = tdm_emulate(vcpu, exit);
 		e->look |= first;

@@ -100,6 +100,21 @@ static int debug_exit(struct tdm_vcpu *vcpu, u32 vector, u64 dr6)
 }
 
 /**
+ * tdm_interpreted_breakpoint() - the interpreter came to a breakpoint on execution
+ * @vcpu: loaded vCPU, before the instruction
+ * @hits: DR6 bits
+ *
+ * Return: as a handler.
+ */
+int tdm_interpreted_breakpoint(struct tdm_vcpu *vcpu, u64 hits)
+{
+	if (vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP)
+		return debug_exit(vcpu, X86_TRAP_DB, hits | DR6_RESERVED);
+	tdm_queue_exception_payload(vcpu, X86_TRAP_DB, false, 0, hits);
+	return 1;
+}
+
+/**
  * tdm_debug_step() - does a step the caller asked for end here?
  * @vcpu: loaded vCPU, about to go on
  * @old_rip: RIP before the last instruction was handled by software

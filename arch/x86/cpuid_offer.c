@@ -113,9 +113,9 @@ const struct tdm_cpuid_word tdm_cpuid_words[NCAPINTS] = {
 			 BIT(12) | BIT(23),
 	},
 	[CPUID_D_1_EAX] = {
-		/* Not: XFD (no dynamic state). XSAVES with IA32_XSS = 0 only. */
+		/* Not: XFD (no dynamic state), XSAVES (privileged, and BT has no form of it). */
 		.used = true, .function = 0xd, .index = 1, .reg = EAX,
-		.offer = F(XSAVEOPT) | F(XSAVEC) | F(XGETBV1) | F(XSAVES),
+		.offer = F(XSAVEOPT) | F(XSAVEC) | F(XGETBV1),
 	},
 	[CPUID_8000_0001_ECX] = {
 		/*
