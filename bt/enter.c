@@ -45,10 +45,8 @@ bool tdm_bt_must_emulate(struct tdm_vcpu *vcpu)
 
 	if (unlikely(!tdm_long_mode(vcpu)))
 		return true;
-	/* User code can see its IF, and the real one is always on. */
 	if (cpl == 3)
-		return vcpu->ev.int_shadow || !(vcpu->regs.rflags & X86_EFLAGS_IF) ||
-		       tdm_bt_user_selectors(to_bt(vcpu));
+		return vcpu->ev.int_shadow || tdm_bt_user_selectors(to_bt(vcpu));
 	return cpl || !(seg[TDM_SEG_CS].ar & TDM_AR_L) || vcpu->ev.int_shadow ||
 	       (vcpu->regs.rflags & (X86_EFLAGS_TF | X86_EFLAGS_IOPL)) ||
 	       (vcpu->guest_debug & KVM_GUESTDBG_SINGLESTEP) || code_breakpoints(vcpu);

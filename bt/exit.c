@@ -439,6 +439,8 @@ static void kernel_exit(struct tdm_bt *b, struct tdm_exit *exit)
 		else
 			page_fault(b, exit);
 	} else if (f->vector == X86_TRAP_DB) {
+		/* Between two iterations of REP it is set. */
+		b->vcpu->regs.rflags |= f->rflags & X86_EFLAGS_RF;
 		exit->kind = TDM_EXIT_EXCEPTION;
 		exit->exc.vector = X86_TRAP_DB;
 		exit->exc.has_error = false;

@@ -688,7 +688,7 @@ static u64 code_breakpoints(struct tdm_vcpu *vcpu)
 	u64 dr7 = tdm_dr7_effective(vcpu), hits = 0, lin;
 	int i;
 
-	if (vcpu->regs.rflags & X86_EFLAGS_RF)
+	if ((vcpu->regs.rflags & X86_EFLAGS_RF) || (vcpu->ev.int_shadow & TDM_SHADOW_MOV_SS))
 		return 0;
 	tdm_need(vcpu, TDM_ST_CS_SS);
 	lin = vcpu->st.seg[TDM_SEG_CS].base + vcpu->regs.rip;

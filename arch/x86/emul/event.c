@@ -225,8 +225,11 @@ static int deliver_prot(struct tdm_emul_ctxt *c, const struct tdm_emul_event *ev
 	if (rc == TDM_EMUL_FAULT && c->event.vector == EMUL_SS && !c->event.error)
 		c->event.error = inner && g.size != 8 ?
 			(emul_seg(c, TDM_SEG_SS)->selector & ~3u) | c->ext : c->ext;
-	if (!rc)
+	if (!rc) {
 		rc = emul_load_cs(c, &d, g.raw >> 16, cpl, g.off);
+		if (rc == TDM_EMUL_FAULT && c->event.vector == EMUL_GP && !c->event.error)
+			c->event.error = c->ext;
+	}
 	if (rc)
 		return rc;
 	if (vm86)
