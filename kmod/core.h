@@ -68,6 +68,13 @@ enum tdm_fast tdm_fast_page_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
 int tdm_handle_mmu_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
 int tdm_handle_page_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
 
+int tdm_xsetbv_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit);	/* msr_exit.c, ditto */
+
+/* engine_exit.c, ditto */
+enum tdm_fast tdm_fast_guest_exc(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
+int tdm_handle_guest_exc(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
+int tdm_handle_engine(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
+
 /* emulate.c */
 int tdm_emulate(struct tdm_vcpu *vcpu, const struct tdm_exit *exit);	/* as tdm_handle_exit */
 int tdm_emulate_event(struct tdm_vcpu *vcpu, const struct tdm_exit *exit);	/* ev.cur, through the guest's IDT */

@@ -447,33 +447,6 @@ static int handle_interpret(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	return tdm_interpret(vcpu, exit, TDM_INTERPRET_MAX);
 }
 
-static int handle_guest_exc(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
-{
-	tdm_queue_exception_payload(vcpu, exit->exc.vector, exit->exc.has_error,
-				    exit->exc.error, exit->exc.payload);
-	return 1;
-}
-
-static enum tdm_fast fast_guest_exc(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
-{
-	handle_guest_exc(vcpu, exit);
-	return TDM_FAST_EVENTS;
-}
-
-/* What the engine could not do with interrupts off, or find out. */
-static int handle_engine(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
-{
-	int r;
-
-	tdm_stat(vcpu, exit_engine);
-	r = vcpu->ops->slow(vcpu, exit);
-	if (r)
-		return r;
-	if (WARN_ON_ONCE(exit->kind == TDM_EXIT_ENGINE))
-		return handle_unexpected(vcpu, exit);
-	return tdm_handle_exit(vcpu, exit);
-}
-
 static int handle_skip(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	tdm_stat(vcpu, exit_insn);
@@ -496,20 +469,6 @@ static int handle_pause(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	tdm_stat(vcpu, exit_pause);
 	cond_resched();
-	return skip_and_resume(vcpu, exit);
-}
-
-static int handle_xsetbv(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
-{
-	u64 *gpr = vcpu->regs.gpr;
-	u64 val = (u32)gpr[TDM_RAX] | gpr[TDM_RDX] << 32;
-
-	tdm_stat(vcpu, exit_insn);
-	/* CR4.OSXSAVE was checked by the CPU (#UD comes before the exit). */
-	if (tdm_cpl(vcpu) || (u32)gpr[TDM_RCX] || tdm_set_xcr0(vcpu, val)) {
-		tdm_queue_gp(vcpu);
-		return 1;
-	}
 	return skip_and_resume(vcpu, exit);
 }
 
@@ -765,15 +724,15 @@ static const exit_handler handlers[TDM_NR_EXITS] = {
 	[TDM_EXIT_DESC_TABLE]		= handle_emulate,
 	/* No device writes memory behind the caches' back: nothing to write back. */
 	[TDM_EXIT_WBINVD]		= handle_skip,
-	[TDM_EXIT_XSETBV]		= handle_xsetbv,
+	[TDM_EXIT_XSETBV]		= tdm_xsetbv_exit,
 	[TDM_EXIT_MMU_FAULT]		= tdm_handle_mmu_fault,
 	[TDM_EXIT_PAGE_FAULT]		= tdm_handle_page_fault,
 	[TDM_EXIT_TPR_THRESHOLD]	= handle_resume,
 	[TDM_EXIT_PREEMPT_TIMER]	= handle_preempt_timer,
 	[TDM_EXIT_EMULATE]		= handle_interpret,
 	[TDM_EXIT_INSN]			= handle_emulate,
-	[TDM_EXIT_GUEST_EXC]		= handle_guest_exc,
-	[TDM_EXIT_ENGINE]		= handle_engine,
+	[TDM_EXIT_GUEST_EXC]		= tdm_handle_guest_exc,
+	[TDM_EXIT_ENGINE]		= tdm_handle_engine,
 	[TDM_EXIT_ENTRY_FAILED]		= handle_entry_failed,
 	[TDM_EXIT_INTERNAL]		= handle_unexpected,
 };
@@ -789,7 +748,7 @@ static const fast_handler fast_handlers[TDM_NR_EXITS] = {
 	[TDM_EXIT_PAGE_FAULT]		= tdm_fast_page_fault,
 	[TDM_EXIT_CR]			= fast_cr,
 	[TDM_EXIT_INVLPG]		= fast_invlpg,
-	[TDM_EXIT_GUEST_EXC]		= fast_guest_exc,
+	[TDM_EXIT_GUEST_EXC]		= tdm_fast_guest_exc,
 };
 
 /**

@@ -170,3 +170,19 @@ bool tdm_wrmsr_fast(struct tdm_vcpu *vcpu, u32 msr, u64 val)
 	trace_tdm_msr(vcpu, true, msr, val, 0);
 	return true;
 }
+
+/** tdm_xsetbv_exit() - TDM_EXIT_XSETBV: a register by number, as MSRs are */
+int tdm_xsetbv_exit(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
+{
+	u64 *gpr = vcpu->regs.gpr;
+	u64 val = (u32)gpr[TDM_RAX] | gpr[TDM_RDX] << 32;
+
+	tdm_stat(vcpu, exit_insn);
+	/* CR4.OSXSAVE was checked by the CPU (#UD comes before the exit). */
+	if (tdm_cpl(vcpu) || (u32)gpr[TDM_RCX] || tdm_set_xcr0(vcpu, val)) {
+		tdm_queue_gp(vcpu);
+		return 1;
+	}
+	tdm_skip_insn(vcpu, exit->insn_len);
+	return 1;
+}

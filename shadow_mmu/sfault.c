@@ -309,30 +309,13 @@ static struct tdm_spage *descend(struct sfault *f, struct tdm_spage *sp,
 
 /* ---- the leaf ---- */
 
-/*
- * Shadows of a table that no address space in use leads to: its memory was freed
- * by the guest, most likely, and is about to be something else.
- */
-static void drop_unused(struct tdm_vm *vm, u64 gfn)
-{
-	struct hlist_node *tmp;
-	struct tdm_spage *sp;
-
-	tdm_for_each_spage(vm, gfn, sp, tmp) {
-		if (sp->parents || sp->roots)
-			continue;
-		tdm_vm_stat(vm, shadow_flooded);
-		tdm_spage_zap(vm, sp);
-	}
-}
-
 /* The page is traced, and that is why the entry does not let the write happen. */
 static int traced_write(struct sfault *f, struct tdm_sfill *fill, struct tdm_memslot *slot)
 {
 	tdm_stat(f->vcpu, pf_trace);
 	if (fill->level != TDM_LEVEL_4K)
 		return TDM_MMU_EMULATE;
-	drop_unused(f->vm, fill->gfn);
+	tdm_spage_drop_unused(f->vm, fill->gfn);
 	if (tdm_gfn_traced(tdm_gfn_info(slot, fill->gfn)) &&
 	    !tdm_unsync(f->vm, slot, fill->gfn))
 		return TDM_MMU_EMULATE;

@@ -375,6 +375,7 @@ bool tdm_spage_drop_chain(struct tdm_vm *vm, const unsigned long *head);
 void tdm_spage_bound_chain(struct tdm_vm *vm, const unsigned long *head);
 void tdm_spage_zap(struct tdm_vm *vm, struct tdm_spage *sp);
 void tdm_spage_zap_all(struct tdm_vm *vm);
+void tdm_spage_drop_unused(struct tdm_vm *vm, u64 gfn);
 void tdm_spage_hold(struct tdm_vm *vm, struct tdm_spage *sp);
 void tdm_spage_release(struct tdm_vm *vm, struct tdm_spage *sp);
 void tdm_spage_reap(struct tdm_vm *vm, unsigned int budget);

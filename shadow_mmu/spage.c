@@ -473,3 +473,20 @@ void tdm_spage_zap_all(struct tdm_vm *vm)
 	while (!list_empty(&s->orphans))
 		tdm_spage_zap(vm, list_first_entry(&s->orphans, struct tdm_spage, lru));
 }
+
+/*
+ * Shadows of a table that no address space in use leads to: its memory was freed
+ * by the guest, most likely, and is about to be something else.
+ */
+void tdm_spage_drop_unused(struct tdm_vm *vm, u64 gfn)
+{
+	struct hlist_node *tmp;
+	struct tdm_spage *sp;
+
+	tdm_for_each_spage(vm, gfn, sp, tmp) {
+		if (sp->parents || sp->roots)
+			continue;
+		tdm_vm_stat(vm, shadow_flooded);
+		tdm_spage_zap(vm, sp);
+	}
+}
