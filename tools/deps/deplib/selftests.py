@@ -26,9 +26,10 @@ _MEMBERS = (
 
 # 6.1's sources against bookworm's headers: __DECLARE_FLEX_ARRAY is not there
 # without linux/stddef.h, and some tests say TEST_ASSERT_EQ before it existed.
-# Guest code runs without SSE set up, hence general registers only.
-_KVM_CFLAGS = "-include linux/stddef.h -DTEST_ASSERT_EQ=ASSERT_EQ " \
-    "-mgeneral-regs-only"
+# Guest code runs on a stack that SSE's moves may find misaligned, hence general
+# registers only, but for the one test that needs floating point for its report.
+_KVM_CFLAGS = "-include linux/stddef.h -DTEST_ASSERT_EQ=ASSERT_EQ"
+_KVM_PASSES = ("-mgeneral-regs-only", "-fno-tree-vectorize")
 
 
 def source():
@@ -77,24 +78,24 @@ def kvm_selftests():
         work = new.parent / "tree"
         unpack.run("cp", "-r", str(tree), str(work))
         new.mkdir()
-        # -k and no check of the status: a few tests do not build with
-        # general registers only. That most did is checked below.
+        # The second pass builds what the first, with -k, could not.
         with open(new.parent / "log", "wb") as log:
-            subprocess.run(
-                ["make", "-k", f"-j{os.cpu_count()}", "ARCH=x86_64",
-                 f"OUTPUT={new}", f"EXTRA_CFLAGS={_KVM_CFLAGS}",
-                 "USERLDFLAGS=-static"],
-                cwd=work / _SELFTESTS / "kvm", stdin=subprocess.DEVNULL,
-                stdout=log, stderr=subprocess.STDOUT, check=False)
+            for flags in _KVM_PASSES:
+                status = subprocess.run(
+                    ["make", "-k", f"-j{os.cpu_count()}", "ARCH=x86_64",
+                     f"OUTPUT={new}", f"EXTRA_CFLAGS={_KVM_CFLAGS} {flags}",
+                     "USERLDFLAGS=-static"],
+                    cwd=work / _SELFTESTS / "kvm", stdin=subprocess.DEVNULL,
+                    stdout=log, stderr=subprocess.STDOUT,
+                    check=False).returncode
         for path in sorted(new.rglob("*")):
             if path.is_file() and not os.access(path, os.X_OK):
                 path.unlink()
             elif path.is_file():
                 unpack.run("strip", str(path))
-        built = [path for path in new.rglob("*") if path.is_file()]
-        if len(built) < 50:
+        if status:
             raise cache.Failure("KVM selftests did not build:\n"
                                 + (new.parent / "log").read_text()[-3000:])
 
-    return cache.made(f"trees/kvm-selftests-{version}", make,
+    return cache.made(f"trees/kvm-selftests-{version}-all", make,
                       "building KVM's selftests (a minute or two, once)")
