@@ -20,14 +20,23 @@ _KVM = "modprobe kvm_intel enable_apicv=0 ept={}"
 _NO_KVM = "rmmod kvm_intel kvm"
 _KVM_IS = "grep -q {} /sys/module/kvm_intel/parameters/ept"
 
+# A module without the parameter has one kind of BT only.
+_BT_PARAMETER = "/sys/module/tandem/parameters/bt_adapt"
+_BT_ADAPT = f"[ ! -e {_BT_PARAMETER} ] || echo {{}} > {_BT_PARAMETER}"
+
 # APICv is off because Bochs' hangs now and then. "bare" needs no host.
 BARE = "bare"
 RUNNERS = {runner.name: runner for runner in (
     Runner(BARE, ""),
     Runner("tandem-vmx-ept", "--engine vmx --mmu ept"),
     Runner("tandem-vmx-shadow", "--engine vmx --mmu shadow"),
-    # VMX lies idle: the same machine, so that all compare.
-    Runner("tandem-bt", "--engine bt --mmu shadow"),
+    # VMX lies idle: the same machine, so that all compare. "Simple" BT never
+    # retranslates what traps and leaves what it can to callouts.
+    Runner("tandem-bt", "--engine bt --mmu shadow", _BT_ADAPT.format(1),
+           check=f"! grep -qs [0N] {_BT_PARAMETER}"),
+    Runner("tandem-bt-simple", "--engine bt --mmu shadow",
+           _BT_ADAPT.format(0), _BT_ADAPT.format(1),
+           f"grep -q [0N] {_BT_PARAMETER}"),
     Runner("kvm-ept", "--device /dev/kvm", _KVM.format(1), _NO_KVM,
            _KVM_IS.format("Y")),
     Runner("kvm-shadow", "--device /dev/kvm", _KVM.format(0), _NO_KVM,
@@ -50,6 +59,8 @@ NANO = {
     "out_pic": "write to the interrupt controller",
     "in_pit": "read of the timer",
     "rdtsc": "RDTSC",
+    "rdtscp": "RDTSCP",
+    "rdtsc_user": "RDTSC in ring 3",
     "rdmsr_efer": "RDMSR of EFER",
     "wrmsr_efer": "WRMSR of EFER",
     "rdmsr_apic_base": "RDMSR of APIC_BASE",
@@ -59,6 +70,7 @@ NANO = {
     "cr0_write": "MOV to CR0, unchanged",
     "clts": "CLTS",
     "syscall": "SYSCALL from ring 3, SYSRET",
+    "int_user": "INT from ring 3, IRET",
     "divzero": "#DE, handler skips, IRET",
     "apic_read": "read of an APIC register",
     "apic_write_tpr": "write of the APIC's TPR",
