@@ -25,7 +25,7 @@ struct options {
 	const char *kernel, *elf, *bios, *append, *engine, *mmu;
 	char *initrd[TDM_INITRDS_MAX];
 	unsigned int nr_initrds;
-	bool stats, audit;
+	bool audit;
 	struct tdm_machine_config config;
 };
 
@@ -189,7 +189,7 @@ static int set_option(struct options *o, int opt, char *arg)
 		o->audit = true;
 		return 0;
 	case OPT_STATS:
-		o->stats = true;
+		o->config.stats = true;
 		return 0;
 	case OPT_DEVICE:
 		o->config.device = arg;
@@ -295,7 +295,7 @@ static int run_machine(const struct options *o, struct tdm_load *load)
 	if (tdm_machine_add_vcpus(&m, &entry))
 		goto destroy;
 	status = tdm_machine_run(&m);
-	if (o->stats)
+	if (o->config.stats)
 		tdm_machine_stats(&m);
 	if (o->audit && tdm_audit())
 		status = TDM_EXIT_AUDIT;

@@ -69,6 +69,8 @@ static void host_marker(void *ctx, uint8_t id)
 	tdm_say("marker %u tsc %llu exits %llu", id,
 		(unsigned long long)(now - atomic_load(&m->start_tsc)),
 		(unsigned long long)total_exits(m));
+	if (m->config.stats)
+		tdm_machine_stats(m);
 }
 
 static uint64_t host_mono_ns(void *ctx)

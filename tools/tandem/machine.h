@@ -30,7 +30,7 @@ struct tdm_machine_config {
 	struct tdm_engine_choice engine;
 	uint64_t mem;
 	unsigned int cpus;
-	bool prealloc, acpi, trace_io, markers, count;
+	bool prealloc, acpi, trace_io, markers, stats, count;
 	bool firmware;	    /* --bios: the guest starts as after power-on */
 	uint64_t timeout_s; /* 0 = none */
 };
