@@ -10,6 +10,10 @@ DEFAULT_CPU = {
 COUNTING = ("-icount", "shift=0,sleep=off",
             "-rtc", "base=2024-01-01,clock=vm", "-seed", "7")
 
+# One thread for all CPUs. With a thread each, a CPU that translates code while
+# another one patches it keeps the old code for good: Linux's static keys then
+# hang a host with two CPUs in INT3, whoever toggles them (QEMU 7.2).
+ACCEL = "tcg,thread=single"
 
 # Port 0xf4 belongs to bare-metal guests; a host's labrun uses another.
 EXIT_PORT_HOST = 0x501
@@ -32,7 +36,8 @@ def _console(setup):
 
 def command(setup):
     """Prepare SETUP's directory; (argv, environment) that start the machine."""
-    argv = ["qemu-system-x86_64", "-machine", "pc,accel=tcg", "-nodefaults",
+    argv = ["qemu-system-x86_64", "-machine", "pc", "-accel", ACCEL,
+            "-nodefaults",
             "-display", "none", "-vga", "none", "-no-reboot",
             "-cpu", setup.cpu, "-smp", str(setup.smp),
             "-m", str(setup.memory), "-kernel", str(setup.kernel),
