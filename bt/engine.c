@@ -8,8 +8,6 @@
  * somebody wants them or the vCPU is unloaded.
  */
 #include <asm/processor-flags.h>
-#include <linux/cpumask.h>
-#include <linux/moduleparam.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
@@ -18,28 +16,6 @@
 #include "uapi/tandem.h"
 
 /* ---- the machine ---- */
-
-static bool bt_smp;
-module_param(bt_smp, bool, 0444);
-MODULE_PARM_DESC(bt_smp, "Let the BT engine run on hosts with several CPUs, where it is not safe yet (default: no)");
-
-static int bt_probe(struct tdm_why *why)
-{
-	/* Documentation/bt.rst, Limits */
-	if (num_online_cpus() > 1 && !bt_smp) {
-		snprintf(why->text, sizeof(why->text),
-			 "%u CPUs are online: on hosts with several the BT engine is not safe yet (bt_smp=1 lets it run all the same)",
-			 num_online_cpus());
-		return -EOPNOTSUPP;
-	}
-	return tdm_bt_world_probe(why);
-}
-
-/* Nothing of the machine is taken: tables and MSRs are switched at each entry. */
-static int bt_get(struct tdm_why *why)
-{
-	return bt_probe(why);
-}
 
 static void bt_put(void)
 {
@@ -223,8 +199,9 @@ static void bt_dump(struct tdm_vcpu *vcpu, struct seq_file *m)
 const struct tdm_engine_ops tdm_bt_ops = {
 	.name			= "bt",
 	.id			= TDM_ENGINE_BT,
-	.probe			= bt_probe,
-	.get			= bt_get,
+	.probe			= tdm_bt_world_probe,
+	/* Nothing of the machine is taken: tables and MSRs are switched at each entry. */
+	.get			= tdm_bt_world_probe,
 	.put			= bt_put,
 	.emergency_off		= bt_emergency_off,
 	.vm_init		= bt_vm_init,
