@@ -12,7 +12,8 @@
 #include "arch/x86/dr.h"
 #include "arch/x86/vcpu.h"
 
-#define TDM_RUN_PAGES	2	/* struct kvm_run, then the port I/O data page */
+#define TDM_RUN_PAGES	3	/* struct kvm_run, the port I/O data page, and: */
+#define TDM_RING_PAGE	2	/* the VM's ring of coalesced writes */
 #define TDM_MCG_CAP_SUPPORTED ((1ull << 8) | (1ull << 24))	/* MCG_CTL_P, MCG_SER_P; as KVM */
 
 /* vm.c */

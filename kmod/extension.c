@@ -102,6 +102,15 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_GET_TSC_KHZ,			1 },
 	{ KVM_CAP_ADJUST_CLOCK,			KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },
 	{ KVM_CAP_NOP_IO_DELAY,			1 },
+	/* without an exit */
+	{ KVM_CAP_IRQFD,			1 },
+	{ KVM_CAP_IRQFD_RESAMPLE,		1 },
+	{ KVM_CAP_IOEVENTFD,			1 },
+	{ KVM_CAP_IOEVENTFD_NO_LENGTH,		1 },
+	{ KVM_CAP_IOEVENTFD_ANY_LENGTH,		1 },
+	{ KVM_CAP_COALESCED_MMIO,		TDM_RING_PAGE },
+	{ KVM_CAP_COALESCED_PIO,		1 },
+	{ KVM_CAP_BINARY_STATS_FD,		1 },
 	/* state */
 	{ KVM_CAP_EXT_CPUID,			1 },
 	{ KVM_CAP_EXT_EMUL_CPUID,		1 },

@@ -10,6 +10,7 @@
 
 #include "kmod/devices/irq.h"
 #include "kmod/iobus.h"
+#include "kmod/ioevent.h"
 
 /**
  * struct tdm_io_bus - one bus's handlers
@@ -194,6 +195,13 @@ void tdm_iobus_del(struct tdm_vm *vm, enum tdm_bus bus, struct tdm_io_handler *h
 		h->ops->release(h);
 }
 
+/* No device here takes the write: perhaps the caller need not have it at once. */
+static int bus_coalesce(struct tdm_vcpu *vcpu, enum tdm_bus bus, u64 addr, int len,
+			const void *data)
+{
+	return tdm_coalesced_write(vcpu->vm, bus, addr, len, data) ? 0 : -EOPNOTSUPP;
+}
+
 /*
  * Interrupts being off keeps tables alive like rcu_read_lock_sched() does:
  * nothing else is to be paid on the way to a port.
@@ -221,8 +229,12 @@ int tdm_pio_write_irqoff(struct tdm_vcpu *vcpu, u16 port, int len, const void *d
 {
 	struct tdm_io_handler *h;
 
+	if (unlikely(rcu_access_pointer(vcpu->vm->ioevents[TDM_BUS_PIO])) &&
+	    tdm_ioevent_write(vcpu->vm, TDM_BUS_PIO, port, len, data))
+		return 0;
 	h = bus_find(rcu_dereference_sched(vcpu->vm->bus[TDM_BUS_PIO]), port, len);
-	return h ? h->ops->write(vcpu, h, port, len, data) : -EOPNOTSUPP;
+	return h ? h->ops->write(vcpu, h, port, len, data) :
+		   bus_coalesce(vcpu, TDM_BUS_PIO, port, len, data);
 }
 
 /**
@@ -261,10 +273,13 @@ int tdm_iobus_write(struct tdm_vcpu *vcpu, enum tdm_bus bus, u64 addr, int len, 
 	if (bus == TDM_BUS_MMIO && vcpu->lapic &&
 	    !tdm_lapic_mmio(vcpu, addr, len, (void *)data, true))
 		return 0;
+	if (rcu_access_pointer(vcpu->vm->ioevents[bus]) &&
+	    tdm_ioevent_write(vcpu->vm, bus, addr, len, data))
+		return 0;
 	rcu_read_lock_sched();
 	h = bus_find(rcu_dereference_sched(vcpu->vm->bus[bus]), addr, len);
 	if (h)
 		r = h->ops->write(vcpu, h, addr, len, data);
 	rcu_read_unlock_sched();
-	return r;
+	return r ? bus_coalesce(vcpu, bus, addr, len, data) : 0;
 }

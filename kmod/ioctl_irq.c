@@ -9,6 +9,7 @@
 
 #include "kmod/core.h"
 #include "kmod/devices/irq.h"
+#include "kmod/ioevent.h"
 
 static long create_irqchip(struct tdm_vm *vm, void __user *arg)
 {
@@ -190,6 +191,15 @@ static long signal_msi(struct tdm_vm *vm, void __user *arg)
 	return tdm_irq_msi(vm, &msi);
 }
 
+static long irqfd(struct tdm_vm *vm, void __user *arg)
+{
+	struct kvm_irqfd args;
+
+	if (copy_from_user(&args, arg, sizeof(args)))
+		return -EFAULT;
+	return tdm_irqfd_set(vm, &args);
+}
+
 static const struct {
 	unsigned int cmd;
 	long (*handler)(struct tdm_vm *vm, void __user *arg);
@@ -197,6 +207,7 @@ static const struct {
 	{ KVM_IRQ_LINE,			irq_line },
 	{ KVM_IRQ_LINE_STATUS,		irq_line_status },
 	{ KVM_SIGNAL_MSI,		signal_msi },
+	{ KVM_IRQFD,			irqfd },
 	{ KVM_SET_GSI_ROUTING,		set_gsi_routing },
 	{ KVM_CREATE_IRQCHIP,		create_irqchip },
 	{ KVM_GET_IRQCHIP,		get_irqchip },

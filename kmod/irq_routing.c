@@ -98,6 +98,36 @@ int tdm_irq_set(struct tdm_vm *vm, int source, u32 gsi, int level)
 	return ret;
 }
 
+static bool route_reaches(const struct tdm_irq_route *r, bool ioapic, u32 pins)
+{
+	return r->type == KVM_IRQ_ROUTING_IRQCHIP &&
+	       (r->chip == KVM_IRQCHIP_IOAPIC) == ioapic && (pins & BIT(r->pin));
+}
+
+/**
+ * tdm_irq_gsi_reaches() - does a GSI come in at one of these inputs?
+ * @vm: the VM
+ * @gsi: any number
+ * @ioapic: the I/O APIC's inputs, else those of the PICs
+ * @pins: by number; the slave PIC has 8..15
+ *
+ * Any context.
+ */
+bool tdm_irq_gsi_reaches(struct tdm_vm *vm, u32 gsi, bool ioapic, u32 pins)
+{
+	const struct tdm_irq_routing *rt;
+	bool found = false;
+	u32 i;
+
+	rcu_read_lock();
+	rt = rcu_dereference(vm->routing);
+	if (rt && gsi < rt->nr_gsis)
+		for (i = rt->start[gsi]; i < rt->start[gsi + 1] && !found; i++)
+			found = route_reaches(&rt->route[i], ioapic, pins);
+	rcu_read_unlock();
+	return found;
+}
+
 /* ---- MSIs ---- */
 
 static bool wide_msi_ids(struct tdm_vm *vm)

@@ -16,6 +16,7 @@
 #include "arch/x86/msr.h"
 #include "kmod/core.h"
 #include "kmod/engine.h"
+#include "kmod/ioevent.h"
 #include "shadow_mmu/mmu.h"
 #include "uapi/tandem.h"
 
@@ -118,9 +119,12 @@ static int __init tdm_init(void)
 	r = tdm_vcpu_init();
 	if (r)
 		goto out_host;
-	r = tdm_mmu_module_init();
+	r = tdm_irqfd_init();
 	if (r)
 		goto out_vcpu;
+	r = tdm_mmu_module_init();
+	if (r)
+		goto out_irqfd;
 	tdm_engines_init();
 	tdm_debugfs_init();
 	r = misc_register(&tdm_dev);
@@ -131,6 +135,8 @@ static int __init tdm_init(void)
 out_debugfs:
 	tdm_debugfs_exit();
 	tdm_mmu_module_exit();
+out_irqfd:
+	tdm_irqfd_exit();
 out_vcpu:
 	tdm_vcpu_exit();
 out_host:
@@ -143,6 +149,7 @@ static void __exit tdm_exit_module(void)
 	misc_deregister(&tdm_dev);
 	tdm_debugfs_exit();
 	tdm_mmu_module_exit();
+	tdm_irqfd_exit();
 	tdm_vcpu_exit();
 	tdm_host_exit();
 }

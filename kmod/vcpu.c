@@ -24,6 +24,8 @@
 #include "kmod/verify.h"
 #include "kmod/devices/irq.h"
 #include "kmod/event.h"
+#include "kmod/ioevent.h"
+#include "kmod/stats_fd.h"
 #include "shadow_mmu/mmu.h"
 
 static DEFINE_PER_CPU(cpumask_var_t, kick_mask);
@@ -221,6 +223,10 @@ static vm_fault_t run_fault(struct vm_fault *vmf)
 	case 1:
 		addr = vcpu->pio_data;
 		break;
+	case TDM_RING_PAGE:
+		vmf->page = tdm_coalesced_page(vcpu->vm);
+		get_page(vmf->page);
+		return 0;
 	default:
 		return VM_FAULT_SIGBUS;
 	}
@@ -280,6 +286,9 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 		break;
 	case KVM_SET_SIGNAL_MASK:
 		r = vcpu_set_signal_mask(vcpu, arg);
+		break;
+	case KVM_GET_STATS_FD:
+		r = tdm_stats_vcpu_fd(vcpu);
 		break;
 	default:
 		tdm_vcpu_load(vcpu);

@@ -22,6 +22,8 @@
 #include "kmod/devices/irq.h"
 #include "kmod/engine.h"
 #include "kmod/iobus.h"
+#include "kmod/ioevent.h"
+#include "kmod/stats_fd.h"
 #include "shadow_mmu/mmu.h"
 
 static atomic_t vm_serial = ATOMIC_INIT(0);
@@ -33,6 +35,7 @@ static void vm_destroy(struct kref *ref)
 	unsigned long i;
 
 	tdm_debugfs_vm_gone(vm);
+	tdm_ioevent_release(vm);
 	/* The buses first: chips then leave them without waiting for readers. */
 	tdm_iobus_destroy(vm);
 	/* Chips before vCPUs: their timers interrupt them. */
@@ -47,6 +50,7 @@ static void vm_destroy(struct kref *ref)
 	/* It may hold traces. */
 	tdm_engine_release(vm);
 	tdm_mmu_vm_destroy(vm);
+	tdm_coalesced_release(vm);
 	mmdrop(vm->mm);
 	kfree(vm);
 	preempt_notifier_dec();
@@ -86,6 +90,10 @@ static void vm_init_fields(struct tdm_vm *vm)
 	xa_init(&vm->vcpus);
 	spin_lock_init(&vm->mmu.lock);
 	raw_spin_lock_init(&vm->tsc_lock);
+	mutex_init(&vm->irqfd_setup);
+	spin_lock_init(&vm->irqfd_lock);
+	INIT_LIST_HEAD(&vm->irqfds);
+	INIT_LIST_HEAD(&vm->resample_irqfds);
 	vm->default_tsc_khz = tsc_khz;
 	vm->clock_offset_ns = -(s64)ktime_get_boottime_ns();
 	vm->mm = current->mm;
@@ -103,9 +111,12 @@ static struct tdm_vm *vm_create(void)
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
 	vm_init_fields(vm);
-	r = tdm_iobus_init(vm);
+	r = tdm_coalesced_init(vm);
 	if (r)
 		goto free_vm;
+	r = tdm_iobus_init(vm);
+	if (r)
+		goto free_ring;
 	r = tdm_mmu_vm_init(vm);
 	if (r)
 		goto destroy_bus;
@@ -115,6 +126,8 @@ static struct tdm_vm *vm_create(void)
 
 destroy_bus:
 	tdm_iobus_destroy(vm);
+free_ring:
+	tdm_coalesced_release(vm);
 free_vm:
 	mmdrop(vm->mm);
 	kfree(vm);
@@ -148,6 +161,29 @@ static long vm_clear_dirty_log(struct tdm_vm *vm, void __user *arg)
 	if (copy_from_user(&log, arg, sizeof(log)))
 		return -EFAULT;
 	return tdm_dirty_log_clear(vm, &log);
+}
+
+static long vm_ioeventfd(struct tdm_vm *vm, void __user *arg)
+{
+	struct kvm_ioeventfd args;
+
+	if (copy_from_user(&args, arg, sizeof(args)))
+		return -EFAULT;
+	return tdm_ioevent_set(vm, &args);
+}
+
+static long vm_coalesced(struct tdm_vm *vm, unsigned int cmd, void __user *arg)
+{
+	struct kvm_coalesced_mmio_zone zone;
+	long r;
+
+	if (copy_from_user(&zone, arg, sizeof(zone)))
+		return -EFAULT;
+	mutex_lock(&vm->lock);
+	r = cmd == KVM_REGISTER_COALESCED_MMIO ? tdm_coalesced_add(vm, &zone) :
+						 tdm_coalesced_del(vm, &zone);
+	mutex_unlock(&vm->lock);
+	return r;
 }
 
 static long vm_create_vcpu(struct tdm_vm *vm, unsigned long id)
@@ -366,6 +402,13 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 		return vm_get_dirty_log(vm, arg);
 	case KVM_CLEAR_DIRTY_LOG:
 		return vm_clear_dirty_log(vm, arg);
+	case KVM_IOEVENTFD:
+		return vm_ioeventfd(vm, arg);
+	case KVM_REGISTER_COALESCED_MMIO:
+	case KVM_UNREGISTER_COALESCED_MMIO:
+		return vm_coalesced(vm, cmd, arg);
+	case KVM_GET_STATS_FD:
+		return tdm_stats_vm_fd(vm);
 	case KVM_SET_NR_MMU_PAGES:
 		return tdm_mmu_set_max_pages(vm, uarg);
 	case KVM_GET_NR_MMU_PAGES:
@@ -398,7 +441,11 @@ static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 
 static int vm_release(struct inode *inode, struct file *file)
 {
-	tdm_vm_put(file->private_data);
+	struct tdm_vm *vm = file->private_data;
+
+	/* vCPUs may live on, but nobody can take these away any more. */
+	tdm_irqfd_release(vm);
+	tdm_vm_put(vm);
 	return 0;
 }
 

@@ -105,6 +105,11 @@ struct tdm_engine_info {
 	X(KVM_REINJECT_CONTROL,		VM,	FULL,	 "")		\
 	X(KVM_SET_GSI_ROUTING,		VM,	FULL,	 "")		\
 	X(KVM_SIGNAL_MSI,		VM,	FULL,	 "")		\
+	X(KVM_IRQFD,			VM,	FULL,	 "")		\
+	X(KVM_IOEVENTFD,		VM,	FULL,	 "no KVM_IOEVENTFD_FLAG_VIRTIO_CCW_NOTIFY, which is of another architecture") \
+	X(KVM_REGISTER_COALESCED_MMIO,	VM,	FULL,	 "at most 100 zones") \
+	X(KVM_UNREGISTER_COALESCED_MMIO, VM,	FULL,	 "")		\
+	X(KVM_GET_STATS_FD,		VM,	FULL,	 "also on a vCPU; the counters are Tandem's own") \
 	X(KVM_GET_CLOCK,		VM,	PARTIAL, "no kvmclock is offered to the guest yet") \
 	X(KVM_SET_CLOCK,		VM,	PARTIAL, "ditto")	\
 	X(KVM_X86_SET_MSR_FILTER,	VM,	FULL,	 "")		\
@@ -139,7 +144,10 @@ struct tdm_engine_info {
 	X(KVM_NMI,			VCPU,	FULL,	 "")		\
 	X(KVM_TRANSLATE,		VCPU,	FULL,	 "")		\
 	X(KVM_SET_SIGNAL_MASK,		VCPU,	FULL,	 "")		\
-	X(KVM_SET_GUEST_DEBUG,		VCPU,	PARTIAL, "no KVM_GUESTDBG_BLOCKIRQ") \
+	X(KVM_SET_GUEST_DEBUG,		VCPU,	FULL,	 "")		\
+	X(KVM_HAS_DEVICE_ATTR,		VCPU,	FULL,	 "the TSC offset, as KVM on a vCPU") \
+	X(KVM_GET_DEVICE_ATTR,		VCPU,	FULL,	 "")		\
+	X(KVM_SET_DEVICE_ATTR,		VCPU,	FULL,	 "")		\
 	X(KVM_SET_TSC_KHZ,		VCPU,	PARTIAL, "only the host's frequency: no TSC scaling") \
 	X(KVM_GET_TSC_KHZ,		VCPU,	FULL,	 "")		\
 	X(KVM_X86_SETUP_MCE,		VCPU,	FULL,	 "")		\
@@ -147,10 +155,6 @@ struct tdm_engine_info {
 	X(KVM_SMI,			VCPU,	REFUSED, "no SMM")	\
 	X(KVM_KVMCLOCK_CTRL,		VCPU,	REFUSED, "no kvmclock yet") \
 	X(KVM_SET_VAPIC_ADDR,		VCPU,	REFUSED, "")		\
-	X(KVM_TPR_ACCESS_REPORTING,	VCPU,	REFUSED, "")		\
-	X(KVM_IRQFD,			VM,	REFUSED, "not yet")	\
-	X(KVM_IOEVENTFD,		VM,	REFUSED, "not yet")	\
-	X(KVM_REGISTER_COALESCED_MMIO,	VM,	REFUSED, "not yet")	\
-	X(KVM_GET_STATS_FD,		VM,	REFUSED, "counters are in debugfs; not yet")
+	X(KVM_TPR_ACCESS_REPORTING,	VCPU,	REFUSED, "")
 
 #endif /* _UAPI_TANDEM_H */

@@ -9,6 +9,7 @@
 #include <asm/cpufeature.h>
 #include <asm/idtentry.h>
 #include <linux/entry-kvm.h>
+#include <linux/eventfd.h>
 #include <linux/hrtimer.h>
 #include <linux/kvm.h>
 #include <linux/module.h>
@@ -172,6 +173,16 @@ static inline void tdm_shrinker_unregister(struct tdm_shrinker *s)
 	shrinker_free(s->shrinker);
 #else
 	unregister_shrinker(&s->shrinker);
+#endif
+}
+
+/** tdm_eventfd_signal() - add one; any context. Since 6.8 the kernel's takes no number */
+static inline void tdm_eventfd_signal(struct eventfd_ctx *ctx)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+	eventfd_signal(ctx);
+#else
+	eventfd_signal(ctx, 1);
 #endif
 }
 

@@ -37,6 +37,8 @@ struct tdm_pit;
 struct tdm_irq_routing;
 struct tdm_apic_map;
 struct tdm_io_bus;
+struct tdm_ioevents;
+struct tdm_coalesced;
 struct tdm_msr_filter;
 struct dentry;
 
@@ -120,6 +122,13 @@ struct tdm_vm {
 	struct tdm_apic_map *apic_map;		/* (c) once irqchip is set; destinations to LAPICs */
 	u32 x2apic_api;				/* (l) KVM_X2APIC_API_* */
 	struct tdm_io_bus __rcu *bus[TDM_NR_BUSES]; /* (r), (l) to change */
+	struct tdm_ioevents __rcu *ioevents[TDM_NR_BUSES]; /* (r), (l) to change; NULL: none */
+	struct tdm_coalesced *coalesced;	/* (c) */
+	struct mutex irqfd_setup;		/* KVM_IRQFD; alone */
+	spinlock_t irqfd_lock;			/* the two lists; inside eventfds' locks */
+	struct list_head irqfds;		/* irqfd_lock */
+	struct list_head resample_irqfds;	/* (r), irqfd_lock to change */
+	u32 resamplers;				/* irqfd_lock to change: length of the latter */
 	atomic_t vapics_in_nmi_mode;		/* (a) LVT0 set to NMI: PIT watchdog */
 
 	/* time */

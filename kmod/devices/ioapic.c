@@ -16,6 +16,7 @@
 #include "kmod/devices/chips.h"
 #include "kmod/devices/lapic.h"
 #include "kmod/iobus.h"
+#include "kmod/ioevent.h"
 
 #define IOAPIC_ADDR	0xfec00000ull
 #define IOAPIC_LEN	0x100
@@ -207,6 +208,20 @@ bool tdm_ioapic_wants_eoi(struct tdm_ioapic *ioapic, u8 vector)
 	       READ_ONCE(ioapic->tick_vectors[1]) == vector;
 }
 
+static u32 pins_of(struct tdm_ioapic *ioapic, u8 vector)
+{
+	unsigned long flags;
+	unsigned int pin;
+	u32 pins = 0;
+
+	raw_spin_lock_irqsave(&ioapic->lock, flags);
+	for (pin = 0; pin < NR_PINS; pin++)
+		if ((ioapic->rte[pin] & RTE_VECTOR) == vector)
+			pins |= BIT(pin);
+	raw_spin_unlock_irqrestore(&ioapic->lock, flags);
+	return pins;
+}
+
 /**
  * tdm_ioapic_eoi() - a LAPIC ended an interrupt
  * @ioapic: the I/O APIC
@@ -220,6 +235,9 @@ void tdm_ioapic_eoi(struct tdm_ioapic *ioapic, u8 vector, bool level)
 	unsigned int pin;
 	u32 ended = 0;
 
+	/* These lines fall before they are looked at below. */
+	if (tdm_irqfd_wants_ack(ioapic->vm))
+		tdm_irqfd_ack(ioapic->vm, true, pins_of(ioapic, vector));
 	raw_spin_lock_irqsave(&ioapic->lock, flags);
 	for (pin = 0; pin < NR_PINS; pin++) {
 		if ((ioapic->rte[pin] & RTE_VECTOR) != vector)

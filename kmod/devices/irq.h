@@ -27,9 +27,12 @@ int tdm_pit_reinject(struct tdm_vm *vm, const struct kvm_reinject_control *rc);
 /* ---- routing ---- */
 #define TDM_IRQ_SRC_USER	0	/* KVM_IRQ_LINE */
 #define TDM_IRQ_SRC_PIT		1
-#define TDM_NR_IRQ_SRCS		2
+#define TDM_IRQ_SRC_IRQFD	2
+#define TDM_IRQ_SRC_RESAMPLE	3	/* irqfds that hold a line until the end of its service */
+#define TDM_NR_IRQ_SRCS		4
 #define TDM_NR_GSIS		4096	/* KVM_MAX_IRQ_ROUTES: GSIs, and routes */
 int tdm_irq_set(struct tdm_vm *vm, int source, u32 gsi, int level);	/* any context; <0 error, 0 coalesced/masked, >0 delivered to n */
+bool tdm_irq_gsi_reaches(struct tdm_vm *vm, u32 gsi, bool ioapic, u32 pins);	/* one of these inputs */
 int tdm_irq_set_routing(struct tdm_vm *vm, const struct kvm_irq_routing_entry *e, u32 n, u32 flags);	/* vm->lock */
 int tdm_irq_default_routing(struct tdm_vm *vm);
 void tdm_irq_routing_free(struct tdm_vm *vm);

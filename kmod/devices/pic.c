@@ -13,6 +13,7 @@
 #include "kmod/devices/pic_core.h"
 #include "kmod/devices/trace.h"
 #include "kmod/iobus.h"
+#include "kmod/ioevent.h"
 
 #define PIC_NR_HANDLERS	3
 
@@ -73,6 +74,8 @@ static void pic_unlock(struct tdm_pic *pic, unsigned long flags)
 
 	if (rose)
 		wake_cpu(pic->vm);
+	if (ended && tdm_irqfd_wants_ack(pic->vm))
+		tdm_irqfd_ack(pic->vm, false, ended);
 	if (!((ended | unmasked) & BIT(TDM_PIT_PIC_PIN)))
 		return;
 	pit = READ_ONCE(pic->vm->pit);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Source trees by name: what `tools/deps/fetch NAME` gives."""
-from . import cache, selftests, unpack
+from . import cache, qemu, selftests, unpack
 from .apt import Apt
 
 
@@ -29,5 +29,6 @@ TREES = {
     "zydis": zydis,
     "kselftest": selftests.kselftest,
     "kvm-selftests": selftests.kvm_selftests,
+    "qemu": qemu.qemu,
     "linux-selftests": selftests.source,
 }

@@ -153,6 +153,26 @@ TEST_F(bare, table)
 	}
 }
 
+/* "What is not listed is refused": the rest of KVM's ioctls, as KVM does what it has not. */
+TEST_F(bare, not_in_the_table)
+{
+	static const unsigned long vm_calls[] = {
+		KVM_CREATE_DEVICE,	KVM_SET_PMU_EVENT_FILTER,
+		KVM_RESET_DIRTY_RINGS,	KVM_MEMORY_ENCRYPT_OP,
+		KVM_HYPERV_EVENTFD,	KVM_XEN_HVM_CONFIG,
+	};
+	static const unsigned long vcpu_calls[] = {
+		KVM_GET_NESTED_STATE,	KVM_SET_NESTED_STATE,
+		KVM_XEN_VCPU_GET_ATTR,	KVM_GET_SUPPORTED_HV_CPUID,
+		KVM_ENABLE_CAP,
+	};
+
+	for (size_t i = 0; i < sizeof(vm_calls) / sizeof(vm_calls[0]); i++)
+		EXPECT_ERRNO(ENOTTY, ioctl(self->vm.fd, vm_calls[i], -16L));
+	for (size_t i = 0; i < sizeof(vcpu_calls) / sizeof(vcpu_calls[0]); i++)
+		EXPECT_ERRNO(EINVAL, ioctl(self->v.fd, vcpu_calls[i], -16L));
+}
+
 TEST_F(bare, mmap)
 {
 	void *p;

@@ -4,6 +4,7 @@
  * what they count, and go with the VM.
  */
 #include <dirent.h>
+#include <sys/syscall.h>
 
 #include "fixture.h"
 
@@ -97,6 +98,62 @@ TEST_F(bare, state_readable)
 		lines++;
 	fclose(f);
 	EXPECT_LT(5, lines);
+}
+
+/* The value called @name in a binary statistics file, -1 if there is none. */
+static long binary_stat(int fd, const char *name)
+{
+	struct kvm_stats_header head;
+	struct {
+		struct kvm_stats_desc d;
+		char name[48];
+	} desc;
+	uint64_t value;
+
+	if (pread(fd, &head, sizeof(head), 0) != sizeof(head) ||
+	    head.name_size != sizeof(desc.name))
+		return -1;
+	for (uint32_t i = 0; i < head.num_desc; i++) {
+		if (pread(fd, &desc, sizeof(desc),
+			  head.desc_offset + (off_t)(i * sizeof(desc))) != sizeof(desc))
+			return -1;
+		if (strcmp(desc.name, name))
+			continue;
+		if (desc.d.size != 1 ||
+		    pread(fd, &value, 8, head.data_offset + (off_t)desc.d.offset) != 8)
+			return -1;
+		return (long)value;
+	}
+	return -1;
+}
+
+TEST_F(bare, binary)
+{
+	int vm = ioctl(self->vm.fd, KVM_GET_STATS_FD, 0UL);
+	int vcpu = ioctl(self->v.fd, KVM_GET_STATS_FD, 0UL);
+	char c[8];
+
+	REQUIRE_TANDEM();
+	ASSERT_EQ(1, tvm_cap(self->vm.dev, KVM_CAP_BINARY_STATS_FD));
+	ASSERT_LE(0, vm);
+	ASSERT_LE(0, vcpu);
+	ASSERT_EQ(0, tvcpu_real(&self->vm, &self->v, outs, CODE_LEN(outs)));
+	for (int i = 0; i < 50; i++)
+		RUN_OK(&self->v);
+	EXPECT_LE(50, binary_stat(vcpu, "user_exits"));
+	EXPECT_LE(1, binary_stat(vm, "mmu_pages"));
+	EXPECT_EQ(-1, binary_stat(vm, "user_exits"));
+	/* Beyond the end, and no other way. */
+	EXPECT_EQ(0, pread(vm, c, sizeof(c), 1 << 20));
+	EXPECT_ERRNO(EFAULT, syscall(SYS_pread64, vm, 8L, 24L, 0L));
+	EXPECT_EQ(-1, write(vm, c, 1));
+	EXPECT_EQ(-1, pread(vm, c, 1, -1));
+	/* It outlives the VM's other descriptors. */
+	tvcpu_destroy(&self->vm, &self->v);
+	tvm_destroy(&self->vm);
+	EXPECT_LE(50, binary_stat(vcpu, "user_exits"));
+	close(vcpu);
+	close(vm);
 }
 
 TEST_HARNESS_MAIN
