@@ -122,8 +122,7 @@ tdm_bt_text_clac:
  * SYSCALL comes with the guest's RSP, and says neither CS nor SS nor where from.
  * Interrupts are off, TF is clear (SFMASK).
  */
-	.globl tdm_bt_text_syscall
-tdm_bt_text_syscall:
+.macro FROM_SYSCALL vector
 	mov	%rsp, SLOT(TDM_BT_STACK_RSP0 - 16)
 	lea	SLOT(TDM_BT_STACK_RSP0 - 16), %rsp
 	movq	$TDM_BT_SEL_UDS, 8(%rsp)
@@ -131,20 +130,17 @@ tdm_bt_text_syscall:
 	push	$TDM_BT_SEL_U64
 	push	%rcx
 	push	$0
-	push	$TDM_BT_VEC_SYSCALL
+	push	$\vector
 	jmp	.Lguest
+.endm
+
+	.globl tdm_bt_text_syscall
+tdm_bt_text_syscall:
+	FROM_SYSCALL TDM_BT_VEC_SYSCALL
 
 	.globl tdm_bt_text_syscall32
 tdm_bt_text_syscall32:
-	mov	%rsp, SLOT(TDM_BT_STACK_RSP0 - 16)
-	lea	SLOT(TDM_BT_STACK_RSP0 - 16), %rsp
-	movq	$TDM_BT_SEL_UDS, 8(%rsp)
-	push	%r11
-	push	$TDM_BT_SEL_U64
-	push	%rcx
-	push	$0
-	push	$TDM_BT_VEC_SYSCALL32
-	jmp	.Lguest
+	FROM_SYSCALL TDM_BT_VEC_SYSCALL32
 
 /* ---- into the guest ---- */
 
@@ -278,34 +274,28 @@ tdm_bt_text_enter:
 
 /* Interrupt stacks from here on. */
 
-.Lnmi:
+/* From the guest: its exit. At CPL 0: a mark for the way out. */
+.macro MARKING vector event
 	testb	$3, 8(%rsp)
 	jz	1f
 	push	$0
-	push	$2
+	push	$\vector
 	jmp	.Lguest
 1:	push	%rax
 	push	%rcx
 	mov	%cr3, %rcx
 	mov	SLOT(TDM_BT_INFO + INFO_MON_CR3), %rax
 	mov	%rax, %cr3
-	orb	$BT_EVENT_NMI, SLOT(TDM_BT_INFO + INFO_EVENT)
+	orb	$\event, SLOT(TDM_BT_INFO + INFO_EVENT)
 	mov	%rcx, %cr3
+.endm
+
+.Lnmi:
+	MARKING 2 BT_EVENT_NMI
 	jmp	.Lmarked
 
 .Lmc:
-	testb	$3, 8(%rsp)
-	jz	1f
-	push	$0
-	push	$18
-	jmp	.Lguest
-1:	push	%rax
-	push	%rcx
-	mov	%cr3, %rcx
-	mov	SLOT(TDM_BT_INFO + INFO_MON_CR3), %rax
-	mov	%rax, %cr3
-	orb	$BT_EVENT_MC, SLOT(TDM_BT_INFO + INFO_EVENT)
-	mov	%rcx, %cr3
+	MARKING 18 BT_EVENT_MC
 
 /* The entry that has looked already must not go on. */
 .Lmarked:
