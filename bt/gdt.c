@@ -24,6 +24,8 @@
 #include <asm/segment.h>
 #include <linux/mm.h>
 
+#include "arch/x86/msr_check.h"
+#include "arch/x86/segment.h"
 #include "bt/world.h"
 #include "shadow_mmu/mmu.h"
 
@@ -70,16 +72,6 @@ static u64 seg_to_desc(const struct tdm_segment *s)
 	       (u64)(limit >> 16 & 0xf) << 48 | (s->base >> 24 & 0xff) << 56;
 }
 
-static void desc_to_seg(u64 desc, u16 sel, struct tdm_segment *s)
-{
-	u32 limit = (desc & 0xffff) | (desc >> 32 & 0xf0000);
-
-	s->selector = sel;
-	s->ar = desc >> 40 & 0xf0ff;
-	s->limit = s->ar & TDM_AR_G ? limit << 12 | 0xfff : limit;
-	s->base = (desc >> 16 & 0xffffff) | (desc >> 32 & 0xff000000);
-}
-
 /* Where the descriptor of a guest's selector is; NULL: it cannot be there. */
 static u64 *gdt_entry(struct tdm_bt_mon *m, u16 sel)
 {
@@ -123,7 +115,7 @@ static u64 read_desc(struct tdm_vcpu *vcpu, u64 gva, u64 *gpa)
 
 	*gpa += 8;
 	if ((gva & ~PAGE_MASK) < 8 || *gpa == 8) {
-		if ((s64)(gva << 16) >> 16 != (s64)gva ||
+		if (!tdm_canonical(gva, 48) ||
 		    tdm_gva_to_gpa(vcpu, gva, TDM_ACCESS_READ | TDM_WALK_IMPLICIT | TDM_WALK_NO_AD,
 				   gpa, &pf)) {
 			*gpa = 0;
@@ -146,7 +138,7 @@ static void mirror_page(struct tdm_vcpu *vcpu, u64 gva, u64 *to, unsigned int nr
 
 	for (i = 0; i < nr; i++) {
 		desc = read_desc(vcpu, gva + 8 * i, &gpa);
-		desc_to_seg(desc, 0, &seg);
+		tdm_segment_from_desc(&seg, desc, 0);
 		WRITE_ONCE(to[i], (seg.ar & AR_USABLE_MASK) == AR_USABLE ?
 				  desc | (u64)TDM_AR_ACCESSED << 40 : 0);
 	}
@@ -329,7 +321,7 @@ void tdm_bt_segs_out(struct tdm_bt *b)
 		m->sel[s] = sel;
 		entry = gdt_entry(m, sel);
 		if (entry)
-			desc_to_seg(*entry, sel, &seg[s]);
+			tdm_segment_from_desc(&seg[s], *entry, sel);
 		else
 			seg[s] = (struct tdm_segment) { .selector = sel, .ar = TDM_AR_UNUSABLE };
 	}

@@ -10,6 +10,7 @@
  */
 #include <asm/processor-flags.h>
 
+#include "arch/x86/segment.h"
 #include "bt/bt.h"
 
 /* Slots of tdm_bt_state.iret_ptr. */
@@ -18,21 +19,8 @@ enum { USER_CS, USER_SS, KERNEL_CS, KERNEL_SS };
 /* struct tdm_bt_state.args */
 enum { ARG_RIP, ARG_CS, ARG_RFLAGS, ARG_RSP, ARG_SS, ARG_DESC };
 
-
 /* Of the image: what IRETQ at CPL 0 loads. RF included. */
 #define IRET_FLAGS	0x3d7fd5ull
-
-static struct tdm_segment segment(u16 selector, u64 raw)
-{
-	struct tdm_segment s = { .selector = selector };
-
-	s.base = (raw >> 16 & 0xffffff) | (raw >> 32 & 0xff000000);
-	s.limit = (raw & 0xffff) | (raw >> 32 & 0xf0000);
-	s.ar = raw >> 40 & 0xf0ff;
-	if (s.ar & TDM_AR_G)
-		s.limit = s.limit << 12 | 0xfff;
-	return s;
-}
 
 /* The descriptor of a selector, if the slot is for it; else it will be, next time. */
 static bool descriptor(struct tdm_bt *b, u16 selector, int slot, struct tdm_segment *s)
@@ -47,7 +35,7 @@ static bool descriptor(struct tdm_bt *b, u16 selector, int slot, struct tdm_segm
 		b->state->iret_ptr[slot] = at;
 		return false;
 	}
-	*s = segment(selector, READ_ONCE(b->state->args[ARG_DESC + slot]));
+	tdm_segment_from_desc(s, READ_ONCE(b->state->args[ARG_DESC + slot]), selector);
 	return true;
 }
 

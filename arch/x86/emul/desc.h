@@ -5,6 +5,7 @@
 #ifndef TDM_EMUL_DESC_H
 #define TDM_EMUL_DESC_H
 
+#include "arch/x86/segment.h"
 #include "internal.h"
 
 #define EMUL_DESC_ACCESSED	BIT_ULL(40)
@@ -45,7 +46,6 @@ bool emul_desc_linear(struct tdm_emul_ctxt *c, u16 sel, unsigned int size,
 		      u64 *lin);
 int emul_read_desc(struct tdm_emul_ctxt *c, u16 sel, u8 vector,
 		   struct emul_desc *d);
-void emul_desc_segment(const struct emul_desc *d, u16 sel, struct tdm_segment *s);
 int emul_set_accessed(struct tdm_emul_ctxt *c, struct emul_desc *d);
 void emul_load_seg_real(struct tdm_emul_ctxt *c, enum tdm_seg seg, u16 sel);
 

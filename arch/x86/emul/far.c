@@ -91,7 +91,7 @@ int emul_load_cs(struct tdm_emul_ctxt *c, struct emul_desc *d, u16 sel,
 	struct tdm_segment s;
 	int rc;
 
-	emul_desc_segment(d, (sel & ~3u) | cpl, &s);
+	tdm_segment_from_desc(&s, d->raw, (sel & ~3u) | cpl);
 	rc = emul_check_target(c, &s, rip);
 	if (!rc)
 		rc = emul_set_accessed(c, d);
@@ -147,7 +147,7 @@ static int load_inner_ss(struct tdm_emul_ctxt *c, u16 sel, unsigned int cpl)
 	rc = emul_set_accessed(c, &d);
 	if (rc)
 		return rc;
-	emul_desc_segment(&d, sel, &s);
+	tdm_segment_from_desc(&s, d.raw, sel);
 	emul_store_seg(c, TDM_SEG_SS, &s);
 	return TDM_EMUL_DONE;
 }
@@ -200,6 +200,8 @@ int emul_inner_stack(struct tdm_emul_ctxt *c, unsigned int cpl, unsigned int ist
 	return TDM_EMUL_DONE;
 }
 
+#define OP_IRET	0xcf
+
 /**
  * emul_outer_ss() - check and load SS when returning to an outer level
  * @c: context
@@ -235,12 +237,14 @@ int emul_outer_ss(struct tdm_emul_ctxt *c, u16 sel, const struct tdm_segment *cs
 	if ((sel & 3) != cpl || emul_desc_dpl(&d) != cpl || !(ar & TDM_AR_S) ||
 	    (ar & (TDM_AR_CODE | TDM_AR_RW)) != TDM_AR_RW)
 		return emul_gp(c, sel & ~3u);
+	/* SDM vol. 2: #NP is IRET's for either segment, RET's for CS alone. */
 	if (!(ar & TDM_AR_P))
-		return emul_exc_err(c, EMUL_SS, sel & ~3u);
+		return emul_exc_err(c, c->insn->opcode == OP_IRET ? EMUL_NP : EMUL_SS,
+				    sel & ~3u);
 	rc = emul_set_accessed(c, &d);
 	if (rc)
 		return rc;
-	emul_desc_segment(&d, sel, &s);
+	tdm_segment_from_desc(&s, d.raw, sel);
 	emul_store_seg(c, TDM_SEG_SS, &s);
 	return TDM_EMUL_DONE;
 }

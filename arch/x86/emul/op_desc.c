@@ -114,7 +114,7 @@ int emul_op_lldt(struct tdm_emul_ctxt *c)
 		return emul_gp(c, sel & ~3u);
 	if (!(d.raw & EMUL_DESC_PRESENT))
 		return emul_exc_err(c, EMUL_NP, sel & ~3u);
-	emul_desc_segment(&d, sel, &s);
+	tdm_segment_from_desc(&s, d.raw, sel);
 	rc = system_base(c, sel, &d, &s.base);
 	if (!rc)
 		emul_store_seg(c, TDM_SEG_LDTR, &s);
@@ -143,7 +143,7 @@ int emul_op_ltr(struct tdm_emul_ctxt *c)
 		return emul_gp(c, sel & ~3u);
 	if (!(d.raw & EMUL_DESC_PRESENT))
 		return emul_exc_err(c, EMUL_NP, sel & ~3u);
-	emul_desc_segment(&d, sel, &s);
+	tdm_segment_from_desc(&s, d.raw, sel);
 	rc = system_base(c, sel, &d, &s.base);
 	if (rc)
 		return rc;
@@ -215,7 +215,7 @@ int emul_op_lar(struct tdm_emul_ctxt *c)
 	emul_flag(c, X86_EFLAGS_ZF, ok);
 	if (!ok)
 		return TDM_EMUL_DONE;
-	emul_desc_segment(&d, sel, &s);
+	tdm_segment_from_desc(&s, d.raw, sel);
 	return emul_put(c, 0, lsl ? s.limit : d.raw >> 32 & 0xffff00);
 }
 

@@ -45,7 +45,7 @@ static int far_direct(struct tdm_emul_ctxt *c, u16 sel, u64 off,
 		return emul_gp(c, sel & ~3u);
 	if (!(d->raw & EMUL_DESC_PRESENT))
 		return emul_exc_err(c, EMUL_NP, sel & ~3u);
-	emul_desc_segment(d, sel, &s);
+	tdm_segment_from_desc(&s, d->raw, sel);
 	rc = emul_check_target(c, &s, off);
 	/* AMD processors push as in the mode they go to, Intel's as they are. */
 	if (emul_lma(c) && (s.ar & TDM_AR_L) && (c->features & TDM_EMUL_F_AMD))

@@ -61,25 +61,6 @@ int emul_read_desc(struct tdm_emul_ctxt *c, u16 sel, u8 vector,
 }
 
 /**
- * emul_desc_segment() - turn a descriptor into a segment register
- * @d: code, data or system descriptor, low 8 bytes
- * @sel: selector
- * @s: result
- */
-void emul_desc_segment(const struct emul_desc *d, u16 sel, struct tdm_segment *s)
-{
-	u64 raw = d->raw;
-
-	memset(s, 0, sizeof(*s));
-	s->selector = sel;
-	s->base = (raw >> 16 & 0xffffff) | (raw >> 56) << 24;
-	s->limit = (raw & 0xffff) | (raw >> 32 & 0xf0000);
-	s->ar = raw >> 40 & 0xf0ff;
-	if (s->ar & TDM_AR_G)
-		s->limit = s->limit << 12 | 0xfff;
-}
-
-/**
  * emul_set_accessed() - set the accessed bit of a code or data descriptor
  * @c: context
  * @d: as read; updated
@@ -180,7 +161,7 @@ int emul_load_seg(struct tdm_emul_ctxt *c, enum tdm_seg seg, u16 sel)
 	rc = emul_set_accessed(c, &d);
 	if (rc)
 		return rc;
-	emul_desc_segment(&d, sel, &s);
+	tdm_segment_from_desc(&s, d.raw, sel);
 	emul_store_seg(c, seg, &s);
 	return TDM_EMUL_DONE;
 }

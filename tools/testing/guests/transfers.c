@@ -250,6 +250,13 @@ static void call_gates(void)
 	check(x.vec == VEC_DONE && x.rax == SEL_U64 && x.rsp == x.rdi + 8,
 	      "far.retf_outer", "vec %lx cs %lx rsp +%lx", x.vec, x.rax,
 	      x.rsp - x.rdi);
+	/* Unlike IRET's, its #NP is for CS only. */
+	set_gdt(SEL_TEST0, make_desc(0, 0xfffff, 0x73, DESC_G | DESC_D));
+	s = SNIP("pushq $0x7b; push %rsp; pushq $0x43; lea 1f(%rip), %rax; push %rax",
+		 "lretq; 1: nop", "");
+	exec_init(&x, &s);
+	exec64(&x);
+	check_exc("far.retf_ss_not_present", &x, &s, EXC_SS, 0x78, s.at);
 }
 
 static u64 star_old;
