@@ -14,6 +14,7 @@ class Runner:
     setup: str = ""         # shell, in the host, before the first guest
     teardown: str = ""
     check: str = "true"     # shell: fails if it is not what it should be
+    qemu: bool = False      # an emulator in the host: no counts but ticks
 
 
 _KVM = "modprobe kvm_intel enable_apicv=0 ept={}"
@@ -41,6 +42,7 @@ RUNNERS = {runner.name: runner for runner in (
            _KVM_IS.format("Y")),
     Runner("kvm-shadow", "--device /dev/kvm", _KVM.format(0), _NO_KVM,
            _KVM_IS.format("N")),
+    Runner("qemu-tcg", "", qemu=True),
 )}
 
 # Operations of tools/testing/guests/nano.c and what they are.
@@ -95,21 +97,63 @@ NANO = {
     "cr3_switch": "MOV to CR3, two address spaces in turn",
     "cr3_switch_8": "MOV to CR3, eight address spaces in turn",
     "cr3_new": "MOV to CR3, an address space never seen",
+    "translate": "four instructions that never ran before",
+    "ipi": "interrupt to a second processor that sleeps, and back",
 }
+# How cost grows with what is not touched: rows of their own names.
+GROWTH = {
+    # Blocks of code, run in turn, that there are; the last with a translation
+    # cache (bt_tc_mb) that does not hold them.
+    "code_100": "a block of 100",
+    "code_1000": "a block of 1,000",
+    "code_10000": "a block of 10,000",
+    "code_60000": "a block of 60,000, translation cache of 2 MiB",
+    # A byte handed on among processes, per hop.
+    "ring_10": "a hop among 10 processes",
+    "ring_100": "a hop among 100 processes",
+    # fork, exit, wait, per process.
+    "forkwait_128M": "forkwait with 128 MiB of memory",
+    "forkwait_1280M": "forkwait with 1,280 MiB of memory",
+}
+GROWTH_NANO = ("code_100", "code_1000", "code_10000")
+GROWTH_BOUND = "code_60000"
+GROWTH_MACRO = {"ring_10": (4000, 1000), "ring_100": (4000, 1000)}
+GROWTH_MEMORY = {"forkwait_128M": 128, "forkwait_1280M": 1280}
+GROWTH_FORKS = 60
+GROWTH_RUNNERS = (BARE, "tandem-vmx-ept", "tandem-vmx-shadow", "tandem-bt",
+                  "kvm-shadow")
+# A translation cache that does not hold GROWTH_BOUND's blocks; a module without
+# BT, or one that takes the size only when it is loaded, says so in the row.
+_TC_MB = "/sys/module/tandem/parameters/bt_tc_mb"
+SMALL_TC = f"was=$(cat {_TC_MB}); echo 2 > {_TC_MB}; {{}}; s=$?; " \
+    f"echo $was > {_TC_MB}; exit $s"
+# What the emulator as a guest's runner is asked to do: all takes too long.
+QEMU_MACRO = ("boot", "forkwait", "syscalls", "largeram", "compute")
+# Needs a second processor.
+SMP_NANO = "ipi"
 # A loop's own cost, subtracted from the operations of that kind.
 OVERHEAD = {"loop": "empty", "timed": "empty_timed"}
 # PTEs that ptemod_* change between two looks at the clock.
 BATCH = 64
 
+# Those QEMU's guest waits in; its clock runs on meanwhile.
+NO_QEMU = ("hlt_wakeup", "wrmsr_tsc_deadline")
+
 # Workloads of guest/macro.c: how often, in full and with --quick.
 MACRO = {
     "boot": (1, 1),
-    "forkwait": (1000, 100),
-    "forkexec": (200, 20),
-    "switch": (2000, 200),
-    "syscalls": (20000, 2000),
-    "largeram": (4, 1),
-    "compute": (4, 1),
+    "forkwait": (400, 60),
+    "forkexec": (100, 20),
+    "switch": (4000, 400),
+    "syscalls": (50000, 5000),
+    "graphics": (10000, 1500),
+    "largeram": (3, 1),
+    "files": (6, 2),
+    "compute": (5, 1),
+    "managed": (5, 1),
+    "compile": (3, 1),
+    "web_processes": (150, 30),
+    "web_threads": (150, 30),
 }
 MACRO_TEXT = {
     "boot": "Linux from its entry to process 1",
@@ -117,8 +161,14 @@ MACRO_TEXT = {
     "forkexec": "vfork, exec, exit, wait",
     "switch": "a byte from one process to another and back",
     "syscalls": "getppid()",
-    "largeram": "16 MiB mapped, touched, unmapped",
-    "compute": "256 KiB sorted",
+    "graphics": "lines drawn into a memfd: 3 system calls each (2D graphics)",
+    "largeram": "16 MiB mapped, touched, unmapped (LargeRAM)",
+    "files": "40 small files and a large one, made to removed (PassMark disk)",
+    "compute": "64 KiB sorted (SPECint)",
+    "managed": "perl, objects made and thrown away (SPECjbb)",
+    "compile": "tcc compiles a file (compileLin)",
+    "web_processes": "Apache, prefork, one page over loopback",
+    "web_threads": "Apache, worker, one page over loopback",
 }
 
 # (operation, runner): instructions at most.

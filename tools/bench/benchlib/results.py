@@ -22,45 +22,35 @@ class Figure:
 
 
 def _overheads(rows):
-    """{(runner, kind): instructions of the loop itself} on the bare machine.
+    """{(runner, kind): instructions of the loop itself}.
 
-    The host's clock interrupts hit it anywhere else.
+    Of the bare machine, which all but emulators share.
     """
     found = {}
     for row in rows:
         for kind, op in plan.OVERHEAD.items():
-            if row.op == op and row.runner == plan.BARE:
-                found[kind] = row.counts["instructions"] / row.n
+            if row.op == op and (row.runner == plan.BARE
+                                 or plan.RUNNERS[row.runner].qemu):
+                found[row.runner, kind] = row.counts["instructions"] / row.n
     return found
-
-
-def _vm_stats(row, boots):
-    """What the VM itself counted during ROW's workload, without its boot."""
-    boot = boots.get(row.runner)
-    if row.op == "boot" or boot is None:
-        return row.stats if row.op == "boot" else {}
-    return {name: value - boot.get(name, 0)
-            for name, value in row.stats.items()
-            if value > boot.get(name, 0)}
 
 
 def figures(rows):
     overheads = _overheads(rows)
-    boots = {row.runner: row.stats for row in rows if row.op == "boot"}
     found = []
     for row in rows:
         if row.op in plan.OVERHEAD.values():
             continue
         macro = row.kind == "macro"
         n = 1 if macro else row.n
-        overhead = 0 if macro else overheads.get(row.kind, 0)
+        runner = row.runner if plan.RUNNERS[row.runner].qemu else plan.BARE
+        overhead = 0 if macro else overheads.get((runner, row.kind), 0)
         if row.kind == "timed" and row.op.startswith("ptemod"):
             overhead /= plan.BATCH
         events = {name: count / n for name, count in row.counts.items()
                   if name not in _NO_EVENTS}
-        if macro:
-            events.update({f"vm_{name}": value for name, value
-                           in _vm_stats(row, boots).items()})
+        events.update({f"vm_{name}": value for name, value
+                       in row.stats.items()})
         found.append(Figure(
             row.op, row.runner,
             max(0, row.counts["instructions"] / n - overhead), events, row.n,

@@ -58,6 +58,7 @@ static inline void mark(u64 which)
 									\
 	for (_round = 0; _round <= ROUNDS; _round++) {			\
 		_n = _round ? (n) : WARM(n);				\
+		(void)_n;						\
 		_ticks = rdtsc();					\
 		mark(_round ? MARK_BEGIN : 0);				\
 		code;							\
@@ -431,18 +432,90 @@ static void op_cr3_new(u64 n)
 	write_cr3(cr3);
 }
 
+/*
+ * Blocks of four instructions, the last a jump to the next block: what a
+ * translator takes for units. Made at run time, so that there can be many.
+ */
+#define BLOCK 32
+#define CODE 0x4000000ul
+
+static u64 write_blocks(u64 at, u64 n)
+{
+	/* add $1, %eax; xor %eax, %edx; lea 5(%rax), %ecx; jmp; int3... */
+	static const u8 block[BLOCK] = {
+		0x83, 0xc0, 0x01, 0x31, 0xc2, 0x8d, 0x48, 0x05,
+		0xe9, BLOCK - 13, 0, 0, 0,
+		[13 ... BLOCK - 1] = 0xcc,
+	};
+	u64 i;
+
+	for (i = 0; i < n; i++)
+		memcpy((void *)(at + i * BLOCK), block, BLOCK);
+	*(volatile u8 *)(at + (n - 1) * BLOCK + 8) = 0xc3; /* ret */
+	return at;
+}
+
+static void run_blocks(u64 at)
+{
+	asm volatile("call *%0" : : "r"(at) : "rax", "rcx", "rdx", "memory",
+		     "cc");
+}
+
+/* Each round runs blocks that never ran before. */
+static void op_translate(u64 n)
+{
+	u64 i;
+
+	for (i = 0; i <= ROUNDS; i++)
+		write_blocks(CODE + i * n * BLOCK, n);
+	ROUND(n, run_blocks(CODE + _round * n * BLOCK));
+}
+
+/* N blocks run, NR different ones in turn. */
+static void blocks(u64 n, u64 nr)
+{
+	u64 at = write_blocks(CODE, nr);
+
+	LOOP(n / nr, run_blocks(at));
+}
+
+static void op_code_100(u64 n)
+{
+	blocks(n, 100);
+}
+
+static void op_code_1000(u64 n)
+{
+	blocks(n, 1000);
+}
+
+static void op_code_10000(u64 n)
+{
+	blocks(n, 10000);
+}
+
+static void op_code_60000(u64 n)
+{
+	blocks(n, 60000);
+}
+
+enum kind { LOOP_KIND, TIMED_KIND, PLAIN_KIND };
+/* What is overhead: see above; of the last kind nothing. */
+static const char *const kind_names[] = { "loop", "timed", "plain" };
+
 struct op {
 	const char *name;
 	void (*run)(u64 n);
 	u64 n;			/* operations */
-	bool timed;
+	enum kind kind;
 	u64 batch;		/* operations are done so many at a time */
 };
 
 #define LOOPS 1000
-#define L(name) { #name, op_##name, LOOPS, false, 1 }
-#define N(name, n) { #name, op_##name, n, false, 1 }
-#define T(name, n) { #name, op_##name, n, true, 1 }
+#define L(name) { #name, op_##name, LOOPS, LOOP_KIND, 1 }
+#define N(name, n) { #name, op_##name, n, LOOP_KIND, 1 }
+#define P(name, n) { #name, op_##name, n, PLAIN_KIND, 1 }
+#define T(name, n) { #name, op_##name, n, TIMED_KIND, 1 }
 
 static const struct op ops[] = {
 	L(empty), T(empty_timed, LOOPS),
@@ -454,12 +527,14 @@ static const struct op ops[] = {
 	L(divzero), L(apic_read), L(apic_write_tpr), L(interrupt),
 	L(wrmsr_tsc_deadline), N(hlt_wakeup, 50), N(ipi, 50),
 	L(pgfault), L(pgfault_fix), L(ptemod_unchanged),
-	{ "ptemod_p_np", op_ptemod_p_np, 25 * BATCH, true, BATCH },
-	{ "ptemod_np_p", op_ptemod_np_p, 25 * BATCH, true, BATCH },
+	{ "ptemod_p_np", op_ptemod_p_np, 25 * BATCH, TIMED_KIND, BATCH },
+	{ "ptemod_np_p", op_ptemod_np_p, 25 * BATCH, TIMED_KIND, BATCH },
 	T(traced_unchanged, 250), T(traced_p_np, 250), T(traced_np_p, 250),
 	L(pte_flip), N(hidden_fault, PER_TABLE), N(first_touch, PER_TABLE),
 	N(new_memory, PTES), T(invlpg, LOOPS), T(touch_after_invlpg, LOOPS),
-	L(cr3_reload), L(cr3_switch), L(cr3_switch_8), T(cr3_new, 50),
+	L(cr3_reload), L(cr3_switch), L(cr3_switch_8), T(cr3_new, 50), P(translate, 250),
+	P(code_100, 10000), P(code_1000, 10000), P(code_10000, 10000),
+	P(code_60000, 60000),
 };
 
 static bool starts(const char *s, const char *with)
@@ -510,6 +585,6 @@ void guest_main(void)
 		ops[i].run(ops[i].n / ops[i].batch);
 		for (round = 0; round < ROUNDS && ticks[round]; round++)
 			info("nano %s %lu %lu %s", ops[i].name, ticks[round],
-			     ops[i].n, ops[i].timed ? "timed" : "loop");
+			     ops[i].n, kind_names[ops[i].kind]);
 	}
 }
