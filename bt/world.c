@@ -81,8 +81,20 @@ static void make_crs(struct tdm_bt_mon *m, const struct tdm_vcpu *vcpu)
 		m->crs.cr4 |= X86_CR4_UMIP;
 }
 
+/* The MSRs among those taken that follow the guest's own. */
+static void follow_msrs(struct tdm_bt *b)
+{
+	struct tdm_bt_mon *m = b->mon;
+
+	if (m->msrs.ours[TDM_SYSMSR_TSC_AUX] != b->vcpu->st.tsc_aux)
+		tdm_host_sysmsr_set(&m->msrs, TDM_SYSMSR_TSC_AUX, b->vcpu->st.tsc_aux);
+	/* SYSCALL in user code is #UD without the guest's SCE. */
+	if (unlikely((m->msrs.ours[TDM_SYSMSR_EFER] ^ b->vcpu->st.efer) & EFER_SCE))
+		tdm_host_sysmsr_set(&m->msrs, TDM_SYSMSR_EFER, b->vcpu->st.efer & EFER_SCE);
+}
+
 /**
- * tdm_bt_guest_changed() - canonical CR0, CR4, DR7, TSC_AUX to the CPU
+ * tdm_bt_guest_changed() - canonical CR0, CR4, DR7, TSC_AUX, EFER.SCE to the CPU
  * @b: vCPU, monitor state; vcpu->dirty says that one of them may be new
  */
 void tdm_bt_guest_changed(struct tdm_bt *b)
@@ -93,8 +105,7 @@ void tdm_bt_guest_changed(struct tdm_bt *b)
 	make_crs(m, b->vcpu);
 	tdm_host_load_crs(&was, &m->crs);
 	m->bps = tdm_dr7_effective(b->vcpu) & 0xff;
-	if (m->msrs.ours[TDM_SYSMSR_TSC_AUX] != b->vcpu->st.tsc_aux)
-		tdm_host_sysmsr_set(&m->msrs, TDM_SYSMSR_TSC_AUX, b->vcpu->st.tsc_aux);
+	follow_msrs(b);
 }
 
 /* ---- debug registers ---- */
@@ -144,11 +155,8 @@ static noinline void debug_out(struct tdm_bt *b)
 
 /* ---- host state to monitor state ---- */
 
-/* The first switch in since load: what stays the guest's over full exits. */
-static noinline void take_cpu(struct tdm_bt *b)
+static void take_msrs(struct tdm_bt *b)
 {
-	struct tdm_bt_mon *m = b->mon;
-	int cpu = raw_smp_processor_id();
 	const u64 msr[TDM_NR_SYSMSRS] = {
 		[TDM_SYSMSR_STAR] = (u64)TDM_BT_SEL_K64 << 32,
 		[TDM_SYSMSR_LSTAR] = tdm_bt_text_at(b, tdm_bt_text_syscall),
@@ -156,22 +164,32 @@ static noinline void take_cpu(struct tdm_bt *b)
 		[TDM_SYSMSR_SFMASK] = BT_SYSCALL_MASK,
 		[TDM_SYSMSR_SYSENTER_CS] = 0,
 		[TDM_SYSMSR_TSC_AUX] = b->vcpu->st.tsc_aux,
+		[TDM_SYSMSR_EFER] = b->vcpu->st.efer & EFER_SCE,
 	};
+
+	tdm_host_sysmsrs_take(&b->mon->msrs, msr);
+}
+
+/* The first switch in since load: what stays the guest's over full exits. */
+static noinline void take_cpu(struct tdm_bt *b)
+{
+	struct tdm_bt_mon *m = b->mon;
+	int cpu = raw_smp_processor_id();
 	struct desc_ptr idt;
 
+	if (m->cpu != cpu) {
+		m->cpu = cpu;
+		memcpy(m->switch_gdt, get_cpu_gdt_ro(cpu), GDT_SIZE);
+		m->tables.host_gdt.base = (u64)get_cpu_gdt_ro(cpu);
+		m->tables.host_gdt.limit = GDT_SIZE - 1;
+		store_idt(&idt);
+		m->tables.host_idt.base = idt.address;
+		m->tables.host_idt.limit = idt.size;
+		m->priv->host_gs = tdm_host_gs_base();
+	}
 	tdm_host_segs_save(&m->segs, b->vcpu->st.seg[TDM_SEG_GS].base);
 	tdm_host_ldt_off(&m->segs);
-	tdm_host_sysmsrs_take(&m->msrs, msr);
-	if (m->cpu == cpu)
-		return;
-	m->cpu = cpu;
-	memcpy(m->switch_gdt, get_cpu_gdt_ro(cpu), GDT_SIZE);
-	m->tables.host_gdt.base = (u64)get_cpu_gdt_ro(cpu);
-	m->tables.host_gdt.limit = GDT_SIZE - 1;
-	store_idt(&idt);
-	m->tables.host_idt.base = idt.address;
-	m->tables.host_idt.limit = idt.size;
-	m->priv->host_gs = tdm_host_gs_base();
+	take_msrs(b);
 }
 
 /* LTR wants an available TSS and makes it busy. */
@@ -218,8 +236,7 @@ void tdm_bt_switch_in(struct tdm_bt *b)
 	b->in_monitor = true;
 	if (unlikely(fresh))
 		tdm_bt_segs_in(b);
-	if (m->msrs.ours[TDM_SYSMSR_TSC_AUX] != b->vcpu->st.tsc_aux)
-		tdm_host_sysmsr_set(&m->msrs, TDM_SYSMSR_TSC_AUX, b->vcpu->st.tsc_aux);
+	follow_msrs(b);
 }
 
 /* ---- monitor state to host state ---- */

@@ -75,6 +75,7 @@ enum tdm_host_sysmsr {
 	TDM_SYSMSR_SFMASK,
 	TDM_SYSMSR_SYSENTER_CS,
 	TDM_SYSMSR_TSC_AUX,
+	TDM_SYSMSR_EFER,	/* SCE: the other bits stay what they are */
 	TDM_NR_SYSMSRS
 };
 

@@ -25,6 +25,12 @@ static const u32 sysmsr_index[TDM_NR_SYSMSRS] = {
 	[TDM_SYSMSR_SFMASK]	= MSR_SYSCALL_MASK,
 	[TDM_SYSMSR_SYSENTER_CS] = MSR_IA32_SYSENTER_CS,
 	[TDM_SYSMSR_TSC_AUX]	= MSR_TSC_AUX,
+	[TDM_SYSMSR_EFER]	= MSR_EFER,
+};
+
+/* Bits that stay as they were found. */
+static const u64 sysmsr_keep[TDM_NR_SYSMSRS] = {
+	[TDM_SYSMSR_EFER]	= ~(u64)EFER_SCE,
 };
 
 /* What the hardware has is not ours: it is somebody else's newest value. */
@@ -36,6 +42,7 @@ static void sysmsr_replace(struct tdm_host_sysmsrs *hm, int i)
 		hm->absent |= BIT(i);
 		return;
 	}
+	hm->ours[i] |= hm->found[i] & sysmsr_keep[i];
 	if (hm->found[i] != hm->ours[i])
 		wrmsrl_safe(sysmsr_index[i], hm->ours[i]);
 }
@@ -43,7 +50,8 @@ static void sysmsr_replace(struct tdm_host_sysmsrs *hm, int i)
 /**
  * tdm_host_sysmsrs_take() - replace the system call MSRs until release
  * @hm: filled
- * @ours: values by enum tdm_host_sysmsr, canonical where they are addresses
+ * @ours: values by enum tdm_host_sysmsr, canonical where they are addresses; EFER: SCE
+ *	or 0
  *
  * Preemption off; release before anything else is scheduled or userspace runs.
  * What is found is put back, whoever it belongs to: a user-return notifier with a
@@ -87,8 +95,8 @@ void tdm_host_sysmsr_set(struct tdm_host_sysmsrs *hm, enum tdm_host_sysmsr idx, 
 {
 	if (hm->absent & BIT(idx))
 		return;
-	hm->ours[idx] = val;
-	wrmsrl_safe(sysmsr_index[idx], val);
+	hm->ours[idx] = val | (hm->ours[idx] & sysmsr_keep[idx]);
+	wrmsrl_safe(sysmsr_index[idx], hm->ours[idx]);
 }
 
 /** tdm_host_sysmsrs_release() - put back what was found; preemption off */
