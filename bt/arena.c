@@ -20,12 +20,6 @@ struct unaligned32 {
 	u32 val;
 } __packed;
 
-/** tdm_tc_va() - the address of a TC offset in the slot */
-u64 tdm_tc_va(const struct tdm_bt_vm *tc, u32 off)
-{
-	return tc->base + TDM_BT_TC + off;
-}
-
 /** tdm_arena_create() - tc->size is set; 0, -ENOMEM. What was allocated is freed by tdm_arena_destroy() */
 int tdm_arena_create(struct tdm_bt_vm *tc)
 {

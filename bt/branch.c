@@ -103,12 +103,11 @@ bool tdm_xl_call(struct tdm_xl *x)
 	return true;
 }
 
-/* The target is in ind_rip: say who goes there, and look it up. */
-static bool go_indirect(struct tdm_xl *x)
+/* The target is in ind_rip: look it up. The TU ends here. */
+void tdm_xl_go_indirect(struct tdm_xl *x)
 {
 	tdm_emit_jmp(&x->e, x->tr->common);
 	x->stop = true;
-	return true;
 }
 
 static void store_site(struct tdm_xl *x)
@@ -129,7 +128,8 @@ bool tdm_xl_ret(struct tdm_xl *x)
 		/* All of it in one instruction. */
 		tdm_emit_state(&x->e, TDM_X86_POP_M, 0, TDM_BTS_IND_RIP);
 		tdm_xl_record(x, TDM_REC_INDIRECT, 0, 0);
-		return go_indirect(x);
+		tdm_xl_go_indirect(x);
+		return true;
 	}
 	xl_spill(x, TDM_RAX);
 	tdm_emit_bytes(&x->e, (const u8[]) { 0x48, 0x8b, 0x04, 0x24 }, 4);
@@ -139,7 +139,8 @@ bool tdm_xl_ret(struct tdm_xl *x)
 	xl_before(x, 0);
 	tdm_emit_lea_rsp(&x->e, 8 + x->rec.imm);
 	tdm_xl_record(x, TDM_REC_INDIRECT, 0, 0);
-	return go_indirect(x);
+	tdm_xl_go_indirect(x);
+	return true;
 }
 
 /* Address of a RIP-relative operand. */
@@ -253,7 +254,8 @@ bool tdm_xl_jmp_ind(struct tdm_xl *x)
 		xl_unspill(x, TDM_RAX);
 	}
 	tdm_xl_record(x, TDM_REC_INDIRECT, 0, 0);
-	return go_indirect(x);
+	tdm_xl_go_indirect(x);
+	return true;
 }
 
 bool tdm_xl_call_ind(struct tdm_xl *x)
@@ -277,7 +279,8 @@ bool tdm_xl_call_ind(struct tdm_xl *x)
 		xl_unspill(x, TDM_RAX);
 	}
 	tdm_xl_record(x, TDM_REC_INDIRECT, 0, 0);
-	return go_indirect(x);
+	tdm_xl_go_indirect(x);
+	return true;
 }
 
 static void common_indirect(struct tdm_xl *x, u16 restore)

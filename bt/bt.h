@@ -4,7 +4,7 @@
  * slot), tu.h (what the translator makes), classify.c, translate.c, emit.c
  * (translator); cache.c, space.c, link.c, lookup.c, faultmap.c, smc.c (translation
  * cache); monitor.c (the slot of a vCPU), gdt.c, world.c and switch.S (world
- * switch); engine.c, enter.c, exit.c (the engine's ops).
+ * switch); engine.c, enter.c, exit.c, light.c (the engine's ops).
  *
  * What runs how:
  *	guest at CPL 0, 64-bit code		translated, at CPL 1
@@ -83,6 +83,8 @@ struct tdm_bt_user {
  *	instruction: guest RIP and TC address, good while tc_gen is as then
  * @iret_at: what state->iret_ptr[] is to be: addresses in the guest's GDT
  * @resume_gen: tc_gen of that moment
+ * @same: selectors of CPL 0 that IRETQ loaded, and the descriptors they stand for;
+ *	cs 0: none yet
  */
 struct tdm_bt {
 	struct tdm_bt_frame frame;	/* (v) */
@@ -104,12 +106,25 @@ struct tdm_bt {
 	u64 resume_tc[2];		/* (v) */
 	u64 resume_gen;			/* (v) */
 	u64 iret_at[4];			/* (v) */
+	struct {
+		u16 cs;
+		u16 ss;
+		struct tdm_table gdt;
+		u64 raw[2];
+	} same;				/* (v) */
 };
 
 /* RFLAGS that the CPU has as the guest has them; the rest is virtual or fixed. */
 #define TDM_BT_REAL_FLAGS	0x244cd5ull	/* CF PF AF ZF SF DF OF NT AC ID */
 
-enum tdm_bt_slow { TDM_BT_SLOW_FILL, TDM_BT_SLOW_DEAD, TDM_BT_SLOW_USER, TDM_BT_SLOW_MOVE, TDM_BT_SLOW_GDT };
+enum tdm_bt_slow {
+	TDM_BT_SLOW_FILL,
+	TDM_BT_SLOW_DEAD,
+	TDM_BT_SLOW_USER,
+	TDM_BT_SLOW_MOVE,
+	TDM_BT_SLOW_GDT,
+	TDM_BT_SLOW_OPERAND,
+};
 
 static inline struct tdm_bt *to_bt(struct tdm_vcpu *vcpu)
 {
@@ -219,13 +234,15 @@ void tdm_bt_code_written(struct tdm_vm *vm, u64 gpa, u64 len);	/* tdm_mmu_client
 extern const struct seq_operations tdm_bt_tc_seq;	/* explain.c; m->private is the VM */
 void tdm_bt_explain(struct tdm_vcpu *vcpu, u64 rip);	/* (p) tdm_engine_ops.explain */
 
-/* ---- engine.c, enter.c, exit.c ---- */
+/* ---- engine.c, enter.c, exit.c, light.c ---- */
 bool tdm_bt_must_emulate(struct tdm_vcpu *vcpu);
 void tdm_bt_enter(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
 int tdm_bt_slow(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
 void tdm_bt_request_window(struct tdm_vcpu *vcpu, u32 windows);
 void tdm_bt_op_iret(struct tdm_bt *b, struct tdm_exit *exit);	/* iret.c; (i) */
+void tdm_bt_iret_enter(struct tdm_bt *b);	/* iret.c; (i) */
 int tdm_bt_user_trap(struct tdm_bt *b, struct tdm_exit *exit);	/* user.c; (p) */
-void tdm_bt_decode_exit(struct tdm_bt *b, struct tdm_exit *exit);	/* (i) monitor state */
+bool tdm_bt_decode_exit(struct tdm_bt *b, struct tdm_exit *exit);	/* (i) monitor state */
+bool tdm_bt_light(struct tdm_bt *b, const struct tdm_bt_pos *pos, u32 what);	/* light.c; (i) monitor state */
 
 #endif /* TDM_BT_H */

@@ -21,7 +21,7 @@
 #include "bt/trace.h"
 
 static unsigned int bt_tc_mb = 32;
-module_param(bt_tc_mb, uint, 0444);
+module_param(bt_tc_mb, uint, 0644);
 MODULE_PARM_DESC(bt_tc_mb, "MiB of translation cache a VM may have, 2 to 512 (32)");
 
 static bool bt_elide = true;
@@ -31,14 +31,6 @@ MODULE_PARM_DESC(bt_elide, "Put a translation in the place of the jump that lead
 #define FILL_TRIES	8
 
 /* ---- TUs by number, by RIP ---- */
-
-/** tdm_tc_tu() - a TU by its number, dead or alive; tc->lock held; NULL: none */
-struct tdm_tu *tdm_tc_tu(struct tdm_bt_vm *tc, u32 nr)
-{
-	if (!nr || nr >= tc->nr_tus)
-		return NULL;
-	return tc->tu[nr / TDM_TU_CHUNK][nr % TDM_TU_CHUNK];
-}
 
 static struct hlist_head *tu_bucket(struct tdm_bt_vm *tc, const struct tdm_bt_space *space, u64 rip)
 {

@@ -124,7 +124,8 @@ static struct tdm_bt_verdict classify_mov(const struct tdm_insn *insn)
 {
 	if (insn->map == ZYDIS_OPCODE_MAP_DEFAULT) {
 		if (insn->opcode == 0x8c && insn->opnd[0].kind == TDM_OPND_GPR)
-			return VERDICT(CALLOUT, SREG_READ);
+			return insn->opnd[1].reg == TDM_SEG_CS || insn->opnd[1].reg == TDM_SEG_SS ?
+			       VERDICT(SREG_READ, NONE) : VERDICT(CALLOUT, SREG_READ);
 		return insn->opcode == 0x8c || insn->opcode == 0x8e ?
 		       VERDICT(CALLOUT, INTERPRET) : VERDICT(IDENT, NONE);
 	}

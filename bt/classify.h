@@ -41,6 +41,7 @@ enum tdm_bt_class {
 	TDM_BTC_STAC,
 	TDM_BTC_CLAC,
 	TDM_BTC_CR_READ,
+	TDM_BTC_SREG_READ,
 	TDM_BTC_IRET,
 	TDM_NR_BTCS
 };

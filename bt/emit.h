@@ -37,6 +37,8 @@ struct tdm_emit {
 #define TDM_X86_LOAD		(TDM_X86_W | 0x8b)	/* mov r64, [m] */
 #define TDM_X86_LOAD32		0x8b			/* mov r32, [m] */
 #define TDM_X86_LEA		(TDM_X86_W | 0x8d)	/* lea r64, [m] */
+#define TDM_X86_XOR		(TDM_X86_W | 0x33)	/* xor r64, [m] */
+#define TDM_X86_OR		(TDM_X86_W | 0x0b)	/* or r64, [m] */
 #define TDM_X86_POP_M		0x8f			/* /0: pop [m] */
 #define TDM_X86_JMP_M		0xff			/* /4: jmp [m] */
 

@@ -122,7 +122,6 @@ static bool enter_kernel(struct tdm_bt *b)
 {
 	struct tdm_vcpu *vcpu = b->vcpu;
 	struct tdm_bt_frame *f = &b->frame;
-	int i;
 
 	f->rip = resume_at(b);
 	if (unlikely(!f->rip))
@@ -138,9 +137,7 @@ static bool enter_kernel(struct tdm_bt *b)
 	b->state->cr2 = vcpu->st.cr2;
 	b->state->cr3 = vcpu->st.cr3;
 	b->state->cr4 = vcpu->st.cr4;
-	/* It may be the guest's doing that they are others: then args[] would lie. */
-	for (i = 0; i < ARRAY_SIZE(b->iret_at); i++)
-		b->state->iret_ptr[i] = b->iret_at[i] ?: b->base + TDM_BT_STATE + TDM_BTS_ARGS;
+	tdm_bt_iret_enter(b);
 	return true;
 }
 
@@ -199,11 +196,12 @@ void tdm_bt_enter(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	do {
 		if (!go_in(b, exit))
 			return;
-		tdm_bt_run(b);
-		exit->kind = TDM_EXIT_NONE;
-		exit->hw_reason = b->frame.vector;
-		exit->hw_qual = b->frame.rip;
-		tdm_bt_decode_exit(b, exit);
+		do {
+			tdm_bt_run(b);
+			exit->kind = TDM_EXIT_NONE;
+			exit->hw_reason = b->frame.vector;
+			exit->hw_qual = b->frame.rip;
+		} while (tdm_bt_decode_exit(b, exit));
 	} while (exit->kind == TDM_EXIT_NONE && likely(!READ_ONCE(vcpu->requests)) &&
 		 likely(!tdm_bt_verify));
 }
@@ -237,6 +235,20 @@ static int move_monitor(struct tdm_bt *b, struct tdm_exit *exit)
 	return 0;
 }
 
+/* The page that translated code reads an operand from, for the monitor's sake. */
+static int map_operand(struct tdm_bt *b, struct tdm_exit *exit)
+{
+	struct tdm_page_fault pf;
+	int r = tdm_shadow_fault(b->vcpu, b->frame.cr2, b->frame.error, &pf);
+
+	if (r == TDM_MMU_RESUME)
+		return 1;
+	if (r < 0)
+		return r;
+	exit->kind = TDM_EXIT_EMULATE;
+	return 0;
+}
+
 /**
  * tdm_bt_slow() - tdm_engine_ops.slow
  * @vcpu: loaded vCPU, process context
@@ -261,6 +273,8 @@ int tdm_bt_slow(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 		return tdm_bt_gdt_refresh(b) ?: 1;
 	case TDM_BT_SLOW_MOVE:
 		return move_monitor(b, exit);
+	case TDM_BT_SLOW_OPERAND:
+		return map_operand(b, exit);
 	default:
 		return tdm_bt_tc_fill(b, vcpu->regs.rip, exit);
 	}

@@ -14,6 +14,7 @@
 
 #include "arch/x86/host.h"
 #include "bt/bt.h"
+#include "bt/trace.h"
 #include "shadow_mmu/mmu.h"
 
 #define ERROR_VECTORS	(BIT(X86_TRAP_DF) | BIT(X86_TRAP_TS) | BIT(X86_TRAP_NP) | \
@@ -248,33 +249,6 @@ static void undo_indirect(struct tdm_bt *b, struct tdm_exit *exit)
 	guest_exc(exit, X86_TRAP_GP, true, 0, 0);
 }
 
-static void op_rdtsc(struct tdm_bt *b, struct tdm_exit *exit)
-{
-	struct tdm_vcpu *vcpu = b->vcpu;
-	u64 now = rdtsc() + vcpu->st.tsc_offset;
-
-	vcpu->regs.gpr[TDM_RAX] = (u32)now;
-	vcpu->regs.gpr[TDM_RDX] = now >> 32;
-	vcpu->regs.rip += exit->insn_len;
-	exit->kind = TDM_EXIT_NONE;
-}
-
-static void op_sreg_read(struct tdm_vcpu *vcpu, struct tdm_exit *exit,
-			 const struct tdm_bt_rec *rec)
-{
-	unsigned int seg = rec->a < TDM_SEG_LDTR ? rec->a : TDM_SEG_DS;
-	u64 *reg = &vcpu->regs.gpr[rec->b & 15];
-
-	if (seg != TDM_SEG_CS && seg != TDM_SEG_SS)
-		tdm_need(vcpu, TDM_ST_SEG_REST);
-	if (rec->c == 2)
-		*(u16 *)reg = vcpu->st.seg[seg].selector;
-	else
-		*reg = vcpu->st.seg[seg].selector;
-	vcpu->regs.rip += exit->insn_len;
-	exit->kind = TDM_EXIT_NONE;
-}
-
 static void op_cr(struct tdm_exit *exit, const struct tdm_bt_rec *rec, bool read)
 {
 	/* No processor exits for CR2, so the core does not know it. */
@@ -293,19 +267,6 @@ static void op_io(struct tdm_vcpu *vcpu, struct tdm_exit *exit, const struct tdm
 	exit->io.string = false;
 	exit->io.rep = false;
 	exit->io.tried = false;
-}
-
-static void op_swapgs(struct tdm_bt *b, struct tdm_exit *exit)
-{
-	struct tdm_vcpu *vcpu = b->vcpu;
-	u64 gs = vcpu->st.kernel_gs_base;
-
-	/* While the guest is loaded its GS base is the one that SWAPGS brings. */
-	vcpu->st.kernel_gs_base = tdm_host_kernel_gs_base();
-	tdm_host_set_kernel_gs_base(gs);
-	vcpu->st.seg[TDM_SEG_GS].base = gs;
-	vcpu->regs.rip += exit->insn_len;
-	exit->kind = TDM_EXIT_NONE;
 }
 
 /* SDM vol. 2, SYSRET, 64-bit operand size; what can fault goes to the interpreter. */
@@ -341,23 +302,15 @@ static void callout_op(struct tdm_bt *b, struct tdm_exit *exit, const struct tdm
 	u8 op = rec->op < TDM_NR_BT_OPS ? rec->op : TDM_BT_OP_INTERPRET;
 
 	tdm_stat(b->vcpu, bt_callouts);
+	trace_tdm_bt_callout(b->vcpu->id, pos->rip, rec->op);
 	exit->insn_len = rec->glen;
 	exit->kind = op_kinds[op];
 	if (exit->kind)
 		return;
 	switch (op) {
-	case TDM_BT_OP_RDTSC:
-		op_rdtsc(b, exit);
-		break;
-	case TDM_BT_OP_SREG_READ:
-		op_sreg_read(b->vcpu, exit, rec);
-		break;
 	case TDM_BT_OP_CR_WRITE:
 	case TDM_BT_OP_CR_READ:
 		op_cr(exit, rec, op == TDM_BT_OP_CR_READ);
-		break;
-	case TDM_BT_OP_SWAPGS:
-		op_swapgs(b, exit);
 		break;
 	case TDM_BT_OP_IRET:
 		tdm_bt_op_iret(b, exit);
@@ -378,30 +331,43 @@ static void callout_op(struct tdm_bt *b, struct tdm_exit *exit, const struct tdm
 	}
 }
 
-static void kernel_callout(struct tdm_bt *b, struct tdm_exit *exit)
+/*
+ * Is there a reason to come back to the core, whatever the guest wants? Not that a
+ * window is awaited: no light callout opens one.
+ */
+static bool must_look(struct tdm_bt *b)
+{
+	return tdm_bt_verify || READ_ONCE(b->vcpu->requests);
+}
+
+/* True: done, tdm_bt_run() may be called again. */
+static bool kernel_callout(struct tdm_bt *b, struct tdm_exit *exit)
 {
 	struct tdm_bt_pos pos;
 	u32 what;
 
 	if (!tdm_bt_callout(b, b->frame.rip, &pos, &what)) {
 		give_up(b, exit, "a callout from nowhere");
-		return;
+		return false;
 	}
+	if (likely(!must_look(b)) && exit->kind == TDM_EXIT_NONE && tdm_bt_light(b, &pos, what))
+		return true;
 	kernel_state(b);
 	apply_record(b, &pos);
 	if (what < TDM_BT_WHAT_LINK0) {
 		callout_op(b, exit, &pos);
-		return;
+		return false;
 	}
 	b->resume_rip[1] = b->vcpu->regs.rip;
 	exit->kind = TDM_EXIT_NONE;
 	if (what != TDM_BT_WHAT_MISS) {
 		tdm_stat(b->vcpu, bt_continuations);
-		return;
+		return false;
 	}
 	tdm_stat(b->vcpu, bt_lookup_misses);
 	if (unlikely(!__is_canonical_address(b->vcpu->regs.rip, 48)))
 		undo_indirect(b, exit);
+	return false;
 }
 
 static bool is_sti_store(const struct tdm_bt *b)
@@ -410,15 +376,27 @@ static bool is_sti_store(const struct tdm_bt *b)
 	       (b->frame.cr2 & PAGE_MASK) == b->base + TDM_BT_STI;
 }
 
+/*
+ * Translated IRETQ could not read a descriptor where it was last time. If only the
+ * shadow lacks it, it will be there now; else the interpreter finds out.
+ */
+static void iret_operand_fault(struct tdm_bt *b, struct tdm_exit *exit)
+{
+	struct tdm_page_fault pf;
+
+	if (tdm_shadow_fault_fast(b->vcpu, b->frame.cr2, b->frame.error, &pf) == TDM_MMU_RESUME) {
+		exit->kind = TDM_EXIT_NONE;
+		return;
+	}
+	b->slow = TDM_BT_SLOW_OPERAND;
+	exit->kind = TDM_EXIT_ENGINE;
+}
+
 static void kernel_exit(struct tdm_bt *b, struct tdm_exit *exit)
 {
 	const struct tdm_bt_frame *f = &b->frame;
 	struct tdm_bt_pos pos;
 
-	if (f->vector == TDM_BT_VEC_CALLOUT) {
-		kernel_callout(b, exit);
-		return;
-	}
 	if (!tdm_bt_locate(b, f->rip, &pos)) {
 		give_up(b, exit, "code outside of the translation cache");
 		return;
@@ -434,8 +412,10 @@ static void kernel_exit(struct tdm_bt *b, struct tdm_exit *exit)
 		return;
 	}
 	if (f->vector == X86_TRAP_PF) {
-		if (is_sti_store(b) || (pos.rec.op == TDM_BT_OP_IRET && pos.rec.a))
+		if (is_sti_store(b))
 			exit->kind = TDM_EXIT_INSN;
+		else if (pos.rec.op == TDM_BT_OP_IRET && pos.rec.a)
+			iret_operand_fault(b, exit);
 		else
 			page_fault(b, exit);
 	} else if (f->vector == X86_TRAP_DB) {
@@ -454,26 +434,33 @@ static void kernel_exit(struct tdm_bt *b, struct tdm_exit *exit)
  * tdm_bt_decode_exit() - what a run ended with
  * @b: the vCPU, monitor state, interrupts off
  * @exit: filled; TDM_EXIT_NONE: nothing for the core, go on
+ *
+ * Return: true: canonical state was not needed and is stale; run again at once.
  */
-void tdm_bt_decode_exit(struct tdm_bt *b, struct tdm_exit *exit)
+bool tdm_bt_decode_exit(struct tdm_bt *b, struct tdm_exit *exit)
 {
 	struct tdm_vcpu *vcpu = b->vcpu;
 	bool syscall = b->frame.vector >= TDM_BT_VEC_SYSCALL;
 
-	/* CS and SS change only through us; user code may load the others. */
+	/* CS and SS change only through us; the guest may load the others, or their bases. */
 	vcpu->valid = TDM_ST_ALL & ~TDM_ST_SEG_REST;
 	if (unlikely(tdm_bt_host_event(b)))
 		exit->kind = TDM_EXIT_HOST_INTR;
 	if (syscall ? !b->user : ((b->frame.cs & 3) == 3) != b->user) {
 		give_up(b, exit, "a privilege level it was not given");
-		return;
+		return false;
 	}
-	if (!b->user)
+	if (!b->user) {
+		if (b->frame.vector == TDM_BT_VEC_CALLOUT)
+			return kernel_callout(b, exit);
 		kernel_exit(b, exit);
-	else if (syscall)
+		return false;
+	}
+	if (syscall)
 		user_syscall(b, exit);
 	else if (exit->kind == TDM_EXIT_HOST_INTR)
 		user_state(b);
 	else
 		user_exit(b, exit);
+	return false;
 }

@@ -47,28 +47,52 @@ static const struct tdm_bt_rec *record_at(const struct tdm_bt_rec *recs, u32 nr,
 	return &recs[nr - 1];
 }
 
-/* Where the fragment has a guest instruction's beginning; 0: not at all. */
-static u64 begin_of(struct tdm_bt_vm *tc, const struct tdm_tu *tu, u32 insn)
+/* Where the fragment has the beginning of @rec's instruction; 0: not at all. */
+static u64 this_of(const struct tdm_bt_vm *tc, const struct tdm_tu *tu,
+		   const struct tdm_bt_rec *rec)
 {
-	const struct tdm_bt_rec *rec;
+	while (rec > tu->recs && rec[-1].insn == rec->insn)
+		rec--;
+	return rec->kind == TDM_REC_BEFORE && !rec->restore ? tdm_tc_va(tc, tu->off + rec->hoff) : 0;
+}
 
-	if (tu->dead)
-		return 0;
-	for (rec = tu->recs; rec < tu->recs + tu->nr_recs; rec++)
-		if (rec->insn == insn)
+/* Where it goes on behind that instruction: with the next, or out of the fragment. */
+static u64 next_of(const struct tdm_bt_vm *tc, const struct tdm_tu *tu,
+		   const struct tdm_bt_rec *rec)
+{
+	const struct tdm_bt_rec *end = tu->recs + tu->nr_recs;
+	u8 insn = rec->insn;
+
+	while (++rec < end) {
+		if (rec->insn != insn)
 			return rec->kind == TDM_REC_BEFORE && !rec->restore ?
 			       tdm_tc_va(tc, tu->off + rec->hoff) : 0;
+		if (rec->kind == TDM_REC_AFTER && !rec->restore && !rec->flags)
+			return tdm_tc_va(tc, tu->off + rec->hoff);
+	}
 	return 0;
 }
 
-static void pos_in(struct tdm_bt_vm *tc, const struct tdm_tu *tu, const struct tdm_bt_rec *rec,
-		   struct tdm_bt_pos *pos)
+static void pos_at(const struct tdm_bt_vm *tc, const struct tdm_tu *tu,
+		   const struct tdm_bt_rec *rec, struct tdm_bt_pos *pos)
 {
 	pos->rec = *rec;
 	pos->rip = tu->rip + rec->goff;
 	pos->target = tu->nr_links ? tu->links[0].target : 0;
-	pos->tc_this = begin_of(tc, tu, rec->insn);
-	pos->tc_next = begin_of(tc, tu, rec->insn + 1);
+	pos->tc_this = tu->dead ? 0 : this_of(tc, tu, rec);
+	pos->tc_next = tu->dead ? 0 : next_of(tc, tu, rec);
+}
+
+/**
+ * tdm_tu_pos() - what a place in a fragment means
+ * @tc: the TC; tc->lock held
+ * @tu: the TU
+ * @off: in its fragment
+ * @pos: filled
+ */
+void tdm_tu_pos(struct tdm_bt_vm *tc, const struct tdm_tu *tu, u32 off, struct tdm_bt_pos *pos)
+{
+	pos_at(tc, tu, record_at(tu->recs, tu->nr_recs, off - tu->off), pos);
 }
 
 /* In a cell: its INT has not been executed yet, so the branch has. */
@@ -116,7 +140,7 @@ bool tdm_tc_pos(struct tdm_bt_vm *tc, u32 off, struct tdm_bt_pos *pos)
 	tu = tdm_tc_at(tc, off);
 	if (!tu)
 		return false;
-	pos_in(tc, tu, record_at(tu->recs, tu->nr_recs, off - tu->off), pos);
+	tdm_tu_pos(tc, tu, off, pos);
 	return true;
 }
 
@@ -163,7 +187,7 @@ bool tdm_bt_site(struct tdm_bt *b, u32 id, struct tdm_bt_pos *pos)
 	tu = tdm_tc_tu(tc, TDM_BT_ID_TU(id));
 	for (rec = tu ? tu->recs : NULL; tu && rec < tu->recs + tu->nr_recs; rec++)
 		if (rec->insn == TDM_BT_ID_WHAT(id)) {
-			pos_in(tc, tu, rec, pos);
+			pos_at(tc, tu, rec, pos);
 			found = true;
 			break;
 		}

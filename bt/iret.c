@@ -7,6 +7,9 @@
  * Translated code has read the stack, and the descriptors that iret_ptr[] points
  * to: with the guest's own mappings and rights, as the instruction would. Here
  * nothing of guest memory is touched.
+ *
+ * An IRETQ to the same CS and SS does not even come here, once one has: translated
+ * code compares the descriptors with what was found good.
  */
 #include <asm/processor-flags.h>
 
@@ -18,7 +21,6 @@ enum { USER_CS, USER_SS, KERNEL_CS, KERNEL_SS };
 
 /* struct tdm_bt_state.args */
 enum { ARG_RIP, ARG_CS, ARG_RFLAGS, ARG_RSP, ARG_SS, ARG_DESC };
-
 /* Of the image: what IRETQ at CPL 0 loads. RF included. */
 #define IRET_FLAGS	0x3d7fd5ull
 
@@ -72,6 +74,54 @@ static bool keeps_segments(struct tdm_vcpu *vcpu)
 	return true;
 }
 
+/* Both were found good: from now on translated code may do the same alone. */
+static void learn_same(struct tdm_bt *b, u16 cs, u16 ss)
+{
+	b->same.cs = cs;
+	b->same.ss = ss;
+	b->same.gdt = b->vcpu->st.gdt;
+	b->same.raw[0] = READ_ONCE(b->state->args[ARG_DESC + KERNEL_CS]);
+	b->same.raw[1] = READ_ONCE(b->state->args[ARG_DESC + KERNEL_SS]);
+}
+
+static bool same_allowed(const struct tdm_bt *b)
+{
+	const struct tdm_vcpu *vcpu = b->vcpu;
+
+	return b->same.cs && b->same.cs == vcpu->st.seg[TDM_SEG_CS].selector &&
+	       b->same.ss == vcpu->st.seg[TDM_SEG_SS].selector &&
+	       b->same.gdt.base == vcpu->st.gdt.base && b->same.gdt.limit == vcpu->st.gdt.limit &&
+	       !vcpu->ev.nmi_masked;
+}
+
+/**
+ * tdm_bt_iret_enter() - what translated IRETQs need in bt_state
+ * @b: the vCPU, about to enter at CPL 0
+ */
+void tdm_bt_iret_enter(struct tdm_bt *b)
+{
+	struct tdm_bt_state *s = b->state;
+	u64 none = b->base + TDM_BT_STATE + TDM_BTS_IRET_SAME + 8;
+	unsigned int i;
+
+	s->cs = b->vcpu->st.seg[TDM_SEG_CS].selector;
+	s->ss = b->vcpu->st.seg[TDM_SEG_SS].selector;
+	/* It may be the guest's doing that they are others: then args[] would lie. */
+	for (i = 0; i < ARRAY_SIZE(b->iret_at); i++)
+		s->iret_ptr[i] = b->iret_at[i] ?: b->base + TDM_BT_STATE + TDM_BTS_ARGS;
+	s->iret_bad = !same_allowed(b);
+	if (s->iret_bad) {
+		s->iret_same[0].ptr = none;
+		s->iret_same[1].ptr = none;
+		return;
+	}
+	s->iret_same[0].ptr = b->same.gdt.base + (b->same.cs & ~7u);
+	s->iret_same[0].raw = b->same.raw[0];
+	/* The null selector has no descriptor. */
+	s->iret_same[1].ptr = b->same.ss ? b->same.gdt.base + (b->same.ss & ~7u) : none;
+	s->iret_same[1].raw = b->same.ss ? b->same.raw[1] : b->same.raw[0];
+}
+
 static bool do_iret(struct tdm_bt *b)
 {
 	struct tdm_vcpu *vcpu = b->vcpu;
@@ -102,6 +152,8 @@ static bool do_iret(struct tdm_bt *b)
 	vcpu->st.seg[TDM_SEG_CS] = cs;
 	vcpu->st.seg[TDM_SEG_SS] = ss;
 	vcpu->dirty |= TDM_ST_CS_SS;
+	if (!user)
+		learn_same(b, cs_sel, ss_sel);
 	return true;
 }
 

@@ -97,6 +97,10 @@
 #define TDM_BTS_FLAGS		0x0c8	/* [0] before, [1] after: TDM_REC_F_FLAGS */
 #define TDM_BTS_ARGS		0x0d8	/* 9 of them */
 #define TDM_BTS_IRET_PTR	0x120	/* 4 of them */
+#define TDM_BTS_CS		0x140
+#define TDM_BTS_SS		0x148
+#define TDM_BTS_IRET_BAD	0x150
+#define TDM_BTS_IRET_SAME	0x158	/* for CS, SS: pointer, what is there */
 
 #ifndef __ASSEMBLY__
 #include <linux/types.h>
@@ -118,6 +122,11 @@
  *	five values on the stack, then what @iret_ptr points to
  * @iret_ptr: addresses of four descriptors in the guest's GDT that IRETQ is likely
  *	to load; of @args where there is none
+ * @cs, @ss: the guest's selectors, at CPL 0
+ * @iret_bad: not 0: translated code must not do an IRETQ alone, even one to the same
+ *	CS and SS
+ * @iret_same: of these two: address of the descriptor, and what it was when it was
+ *	found good
  *
  * The guest can write every byte of it at any time: whoever reads it outside of
  * translated code checks it as a value from the guest.
@@ -137,6 +146,13 @@ struct tdm_bt_state {
 	__u64 flags[2];
 	__u64 args[9];
 	__u64 iret_ptr[4];
+	__u64 cs;
+	__u64 ss;
+	__u64 iret_bad;
+	struct {
+		__u64 ptr;
+		__u64 raw;
+	} iret_same[2];
 };
 
 #endif /* __ASSEMBLY__ */

@@ -215,9 +215,11 @@ static bool callout_at(struct tdm_bt_vm *tc, struct tdm_bt *b, u32 at, u32 id,
 		return id == TDM_BT_ID(TDM_BT_ID_COMMON, TDM_BT_WHAT_MISS) &&
 		       miss_callout(tc, b, at, pos);
 	/* A jump into the middle of an instruction can make an INT of anything. */
-	tu = tdm_tc_at(tc, at);
-	return tu && tu->nr == TDM_BT_ID_TU(id) && tdm_tc_pos(tc, at, pos) &&
-	       pos->rec.insn == TDM_BT_ID_WHAT(id);
+	tu = tdm_tc_tu(tc, TDM_BT_ID_TU(id));
+	if (!tu || at - tu->off >= tu->len)
+		return false;
+	tdm_tu_pos(tc, tu, at, pos);
+	return pos->rec.insn == TDM_BT_ID_WHAT(id);
 }
 
 /**

@@ -12,6 +12,24 @@
  */
 #include "bt/xlate.h"
 
+static_assert(offsetof(struct tdm_bt_state, spill) == TDM_BTS_SPILL);
+static_assert(offsetof(struct tdm_bt_state, vif) == TDM_BTS_VIF);
+static_assert(offsetof(struct tdm_bt_state, kernel_gs) == TDM_BTS_KGS);
+static_assert(offsetof(struct tdm_bt_state, ind_rip) == TDM_BTS_IND_RIP);
+static_assert(offsetof(struct tdm_bt_state, ind_tc) == TDM_BTS_IND_TC);
+static_assert(offsetof(struct tdm_bt_state, site) == TDM_BTS_SITE);
+static_assert(offsetof(struct tdm_bt_state, cr0) == TDM_BTS_CR0);
+static_assert(offsetof(struct tdm_bt_state, cr2) == TDM_BTS_CR2);
+static_assert(offsetof(struct tdm_bt_state, cr3) == TDM_BTS_CR3);
+static_assert(offsetof(struct tdm_bt_state, cr4) == TDM_BTS_CR4);
+static_assert(offsetof(struct tdm_bt_state, flags) == TDM_BTS_FLAGS);
+static_assert(offsetof(struct tdm_bt_state, args) == TDM_BTS_ARGS);
+static_assert(offsetof(struct tdm_bt_state, iret_ptr) == TDM_BTS_IRET_PTR);
+static_assert(offsetof(struct tdm_bt_state, cs) == TDM_BTS_CS);
+static_assert(offsetof(struct tdm_bt_state, ss) == TDM_BTS_SS);
+static_assert(offsetof(struct tdm_bt_state, iret_bad) == TDM_BTS_IRET_BAD);
+static_assert(offsetof(struct tdm_bt_state, iret_same) == TDM_BTS_IRET_SAME);
+
 #define AC		0x40000u	/* RFLAGS.AC */
 /* Flags that POPFQ changes here: CF PF AF ZF SF DF OF; IF; bit 1, 3, 5, 15 are fixed. */
 #define POPF_PLAIN	0x8effu
@@ -205,13 +223,130 @@ bool tdm_xl_cr_read(struct tdm_xl *x)
 	return true;
 }
 
+/* CS and SS: the real ones are the monitor's. */
+bool tdm_xl_sreg_read(struct tdm_xl *x)
+{
+	const struct tdm_insn *insn = &x->tr->insn;
+	bool cs = insn->opnd[1].reg == TDM_SEG_CS;
+
+	xl_before(x, 0);
+	if (insn->opsize == 2)
+		tdm_emit_u8(&x->e, 0x66);
+	tdm_emit_state(&x->e, TDM_X86_LOAD32, insn->opnd[0].reg, cs ? TDM_BTS_CS : TDM_BTS_SS);
+	return true;
+}
+
+/* ---- IRETQ ---- */
+
+#define ALL3		(XL_BIT(TDM_RSP) | XL_BIT(TDM_RAX) | XL_BIT(TDM_RCX))
+#define IRET_ARG(n)	(TDM_BTS_ARGS + 8 * (n))
+enum { IRET_RIP, IRET_CS, IRET_RFLAGS, IRET_RSP, IRET_SS };
+/* Flags that IRETQ may load here; NT must not be set before, either. RF does nothing. */
+#define IRET_PLAIN	(POPF_PLAIN | 0x10000u)
+#define NT		0x4000u
+
+/* RAX |= RCX */
+static void iret_gather(struct tdm_xl *x)
+{
+	EMIT(x, 0x48, 0x09, 0xc8);
+}
+
+/* What stands in the way of an IRETQ that changes neither CS nor SS: RAX = 0 if nothing. */
+static void iret_check(struct tdm_xl *x)
+{
+	unsigned int i;
+
+	tdm_emit_state(&x->e, TDM_X86_LOAD, TDM_RAX, IRET_ARG(IRET_CS));
+	tdm_emit_state(&x->e, TDM_X86_XOR, TDM_RAX, TDM_BTS_CS);
+	tdm_xl_record(x, TDM_REC_BEFORE, ALL3, TDM_REC_F_FLAGS);
+	tdm_emit_state(&x->e, TDM_X86_LOAD, TDM_RCX, IRET_ARG(IRET_SS));
+	tdm_emit_state(&x->e, TDM_X86_XOR, TDM_RCX, TDM_BTS_SS);
+	iret_gather(x);
+	tdm_emit_state(&x->e, TDM_X86_LOAD, TDM_RCX, IRET_ARG(IRET_RFLAGS));
+	tdm_emit_state(&x->e, TDM_X86_STORE, TDM_RCX, TDM_BTS_FLAGS + 8);
+	/* and rcx, ~PLAIN */
+	EMIT(x, 0x48, 0x81, 0xe1);
+	tdm_emit_u32(&x->e, ~IRET_PLAIN);
+	iret_gather(x);
+	tdm_emit_state(&x->e, TDM_X86_LOAD32, TDM_RCX, TDM_BTS_FLAGS);
+	/* and ecx, NT */
+	EMIT(x, 0x81, 0xe1);
+	tdm_emit_u32(&x->e, NT);
+	iret_gather(x);
+	/* A canonical RIP: sar rcx, 47; inc rcx; shr rcx, 1 */
+	tdm_emit_state(&x->e, TDM_X86_LOAD, TDM_RCX, IRET_ARG(IRET_RIP));
+	tdm_emit_state(&x->e, TDM_X86_STORE, TDM_RCX, TDM_BTS_IND_RIP);
+	EMIT(x, 0x48, 0xc1, 0xf9, 47, 0x48, 0xff, 0xc1, 0x48, 0xd1, 0xe9);
+	iret_gather(x);
+	/* A fault at the descriptors is none of the guest's: tell them by @a. */
+	x->rec.a = 1;
+	tdm_xl_record(x, TDM_REC_BEFORE, ALL3, TDM_REC_F_FLAGS);
+	for (i = 0; i < 2; i++) {
+		tdm_emit_state(&x->e, TDM_X86_LOAD, TDM_RCX, TDM_BTS_IRET_SAME + 16 * i);
+		/* mov rcx, [rcx] */
+		EMIT(x, 0x48, 0x8b, 0x09);
+		tdm_emit_state(&x->e, TDM_X86_XOR, TDM_RCX, TDM_BTS_IRET_SAME + 16 * i + 8);
+		iret_gather(x);
+	}
+	x->rec.a = 0;
+	tdm_xl_record(x, TDM_REC_BEFORE, ALL3, TDM_REC_F_FLAGS);
+	tdm_emit_state(&x->e, TDM_X86_OR, TDM_RAX, TDM_BTS_IRET_BAD);
+}
+
+/* The monitor does it; it wants the descriptors that IRETQ is likely to load. */
+static void iret_callout(struct tdm_xl *x)
+{
+	unsigned int i;
+
+	flags_stack(x, 0, false);
+	tdm_emit_u8(&x->e, POPFQ);
+	xl_before(x, ALL3);
+	xl_unspill(x, TDM_RCX);
+	xl_unspill(x, TDM_RAX);
+	x->rec.a = 1;
+	xl_before(x, XL_BIT(TDM_RSP));
+	for (i = 0; i < 4; i++) {
+		tdm_emit_state(&x->e, TDM_X86_LOAD, TDM_RSP, TDM_BTS_IRET_PTR + 8 * i);
+		tdm_emit_state(&x->e, TDM_X86_POP_M, 0, IRET_ARG(5 + i));
+	}
+	xl_unspill(x, TDM_RSP);
+	x->rec.a = 0;
+	tdm_xl_callout(x, TDM_BT_OP_IRET);
+}
+
+/* The store of VIF commits; flags[1] has the new flags. */
+static void iret_commit(struct tdm_xl *x)
+{
+	const u16 both = XL_BIT(TDM_RAX) | XL_BIT(TDM_RCX);
+
+	tdm_xl_record(x, TDM_REC_BEFORE, ALL3, TDM_REC_F_FLAGS);
+	tdm_emit_state(&x->e, TDM_X86_LOAD32, TDM_RCX, TDM_BTS_FLAGS + 8);
+	/* and ecx, IF */
+	EMIT(x, 0x81, 0xe1, 0x00, 0x02, 0x00, 0x00);
+	tdm_emit_state(&x->e, TDM_X86_LOAD, TDM_RSP, IRET_ARG(IRET_RSP));
+	tdm_emit_rip(&x->e, TDM_X86_STORE32, TDM_RCX, x->tr->base + TDM_BT_STI + TDM_BTS_VIF, 0);
+	tdm_xl_record(x, TDM_REC_INDIRECT, both, TDM_REC_F_FLAGS);
+	xl_spill(x, TDM_RSP);
+	flags_stack(x, 1, false);
+	tdm_xl_record(x, TDM_REC_INDIRECT, ALL3, TDM_REC_F_FLAGS);
+	tdm_emit_u8(&x->e, POPFQ);
+	tdm_xl_record(x, TDM_REC_INDIRECT, ALL3, 0);
+	xl_unspill(x, TDM_RSP);
+	tdm_xl_record(x, TDM_REC_INDIRECT, both, 0);
+	xl_unspill(x, TDM_RCX);
+	xl_unspill(x, TDM_RAX);
+	tdm_xl_record(x, TDM_REC_INDIRECT, 0, 0);
+	tdm_xl_go_indirect(x);
+}
+
 /*
- * IRETQ: the monitor does it, but what it reads is read here, with the guest's
- * own tables and faults: the frame, and the descriptors it is likely to load.
+ * IRETQ: to the same CS and SS it is done here, by the rules of SDM vol. 2, IRET,
+ * IA-32e mode. Any other is the monitor's, but what it reads is read here, with the
+ * guest's own tables and faults.
  */
 bool tdm_xl_iret(struct tdm_xl *x)
 {
-	unsigned int i;
+	unsigned int i, same;
 
 	x->stop = true;
 	x->rec.op = TDM_BT_OP_IRET;
@@ -219,15 +354,18 @@ bool tdm_xl_iret(struct tdm_xl *x)
 	xl_spill(x, TDM_RSP);
 	xl_before(x, XL_BIT(TDM_RSP));
 	for (i = 0; i < 5; i++)
-		tdm_emit_state(&x->e, TDM_X86_POP_M, 0, TDM_BTS_ARGS + 8 * i);
-	/* A fault at these is none of the guest's: tell them by @a. */
-	x->rec.a = 1;
-	xl_before(x, XL_BIT(TDM_RSP));
-	for (i = 0; i < 4; i++) {
-		tdm_emit_state(&x->e, TDM_X86_LOAD, TDM_RSP, TDM_BTS_IRET_PTR + 8 * i);
-		tdm_emit_state(&x->e, TDM_X86_POP_M, 0, TDM_BTS_ARGS + 8 * (5 + i));
-	}
-	xl_unspill(x, TDM_RSP);
-	x->rec.a = 0;
-	return tdm_xl_callout(x, TDM_BT_OP_IRET);
+		tdm_emit_state(&x->e, TDM_X86_POP_M, 0, IRET_ARG(i));
+	xl_spill(x, TDM_RAX);
+	xl_spill(x, TDM_RCX);
+	flags_stack(x, 0, true);
+	tdm_emit_u8(&x->e, PUSHFQ);
+	xl_before(x, ALL3);
+	iret_check(x);
+	/* jz */
+	EMIT(x, 0x74, 0);
+	same = x->e.len;
+	iret_callout(x);
+	tdm_emit_short(&x->e, same);
+	iret_commit(x);
+	return true;
 }

@@ -339,17 +339,29 @@ struct tdm_bt_vm {
 	u64 *empty;				/* (c) */
 };
 
+/** tdm_tc_tu() - a TU by its number, dead or alive; tc->lock held; NULL: none */
+static inline struct tdm_tu *tdm_tc_tu(const struct tdm_bt_vm *tc, u32 nr)
+{
+	if (unlikely(!nr || nr >= tc->nr_tus))
+		return NULL;
+	return tc->tu[nr / TDM_TU_CHUNK][nr % TDM_TU_CHUNK];
+}
+
+/** tdm_tc_va() - address in the slot of a byte of the arena */
+static inline u64 tdm_tc_va(const struct tdm_bt_vm *tc, u32 off)
+{
+	return tc->base + TDM_BT_TC + off;
+}
+
 /* ---- arena.c ---- */
 int tdm_arena_create(struct tdm_bt_vm *tc);
 void tdm_arena_destroy(struct tdm_bt_vm *tc);
 int tdm_arena_back(struct tdm_bt_vm *tc, u32 off, u32 len);	/* (x) may sleep */
-u64 tdm_tc_va(const struct tdm_bt_vm *tc, u32 off);
 void tdm_tc_store32(struct tdm_bt_vm *tc, u32 off, u32 val);	/* (t) code that may be running */
 void tdm_tc_write(struct tdm_bt_vm *tc, u32 off, const void *buf, u32 len);	/* (t) or (x) */
 void tdm_tc_read(struct tdm_bt_vm *tc, u32 off, void *buf, u32 len);
 
 /* ---- cache.c ---- */
-struct tdm_tu *tdm_tc_tu(struct tdm_bt_vm *tc, u32 nr);	/* (t) NULL: no such number */
 struct tdm_tu *tdm_tc_lookup(struct tdm_bt *b, u64 rip);	/* (t) alive, in b->space */
 void tdm_tc_kill(struct tdm_bt_vm *tc, struct tdm_tu *tu);	/* (t) */
 void tdm_tc_flush_all(struct tdm_bt_vm *tc);		/* (x) */
@@ -385,7 +397,9 @@ void tdm_lookup_init_page(u64 *page);
 
 /* ---- faultmap.c ---- */
 struct tdm_tu *tdm_tc_at(struct tdm_bt_vm *tc, u32 off);	/* (t) the fragment there, dead or not */
-bool tdm_tc_pos(struct tdm_bt_vm *tc, u32 off, struct tdm_bt_pos *pos);	/* (t) fragments only */
+bool tdm_tc_pos(struct tdm_bt_vm *tc, u32 off, struct tdm_bt_pos *pos);	/* (t) */
+/* (t) a place in a fragment */
+void tdm_tu_pos(struct tdm_bt_vm *tc, const struct tdm_tu *tu, u32 off, struct tdm_bt_pos *pos);
 
 /* ---- smc.c ---- */
 struct tdm_code_gfn *tdm_smc_gfn(struct tdm_bt_vm *tc, u64 gfn);	/* (t) NULL: none */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints of the BT engine: what is translated and what is thrown away.
+ * Tracepoints of the BT engine: what is translated, what is thrown away, and what
+ * translated code leaves to the monitor.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM tandem_bt
@@ -11,6 +12,7 @@
 #include <linux/tracepoint.h>
 
 #include "arch/x86/vm.h"
+#include "bt/tu.h"
 
 TRACE_EVENT(tdm_bt_translate,
 	TP_PROTO(struct tdm_vm *vm, u64 rip, u32 len, u32 insns, u64 tc, u32 tc_len),
@@ -82,6 +84,42 @@ TRACE_EVENT(tdm_bt_written,
 	),
 	TP_printk("vm %s gpa 0x%llx %u bytes killed %u", __entry->vm, __entry->gpa, __entry->len,
 		  __entry->killed)
+);
+
+#define TDM_BT_OP_NAMES							\
+	{ TDM_BT_OP_INTERPRET,	"interpret" },				\
+	{ TDM_BT_OP_CPUID,	"cpuid" },				\
+	{ TDM_BT_OP_HLT,	"hlt" },				\
+	{ TDM_BT_OP_RDMSR,	"rdmsr" },				\
+	{ TDM_BT_OP_WRMSR,	"wrmsr" },				\
+	{ TDM_BT_OP_CR_WRITE,	"cr_write" },				\
+	{ TDM_BT_OP_CR_READ,	"cr_read" },				\
+	{ TDM_BT_OP_INVLPG,	"invlpg" },				\
+	{ TDM_BT_OP_RDTSC,	"rdtsc" },				\
+	{ TDM_BT_OP_RDTSCP,	"rdtscp" },				\
+	{ TDM_BT_OP_IO,		"io" },					\
+	{ TDM_BT_OP_WBINVD,	"wbinvd" },				\
+	{ TDM_BT_OP_SREG_READ,	"sreg_read" },				\
+	{ TDM_BT_OP_IRET,	"iret" },				\
+	{ TDM_BT_OP_SYSRET,	"sysret" },				\
+	{ TDM_BT_OP_SWAPGS,	"swapgs" },				\
+	{ TDM_BT_OP_CLTS,	"clts" }
+
+TRACE_EVENT(tdm_bt_callout,
+	TP_PROTO(u32 id, u64 rip, u32 op),
+	TP_ARGS(id, rip, op),
+	TP_STRUCT__entry(
+		__field(u32, id)
+		__field(u32, op)
+		__field(u64, rip)
+	),
+	TP_fast_assign(
+		__entry->id = id;
+		__entry->op = op;
+		__entry->rip = rip;
+	),
+	TP_printk("vcpu %u rip 0x%llx %s", __entry->id, __entry->rip,
+		  __print_symbolic(__entry->op, TDM_BT_OP_NAMES))
 );
 
 #endif /* TDM_BT_TRACE_H */

@@ -292,6 +292,7 @@ static bool (*const by_class[TDM_NR_BTCS])(struct tdm_xl *x) = {
 	[TDM_BTC_STAC] = tdm_xl_stac,
 	[TDM_BTC_CLAC] = tdm_xl_clac,
 	[TDM_BTC_CR_READ] = tdm_xl_cr_read,
+	[TDM_BTC_SREG_READ] = tdm_xl_sreg_read,
 	[TDM_BTC_IRET] = tdm_xl_iret,
 };
 

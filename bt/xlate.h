@@ -16,8 +16,8 @@
 #include "bt/tu.h"
 
 /* Room that is there for each instruction: its code and records at most. */
-#define XL_ROOM_HOST	224
-#define XL_ROOM_RECS	20
+#define XL_ROOM_HOST	512
+#define XL_ROOM_RECS	24
 
 #define XL_BIT(reg)	(1u << (reg))
 
@@ -89,6 +89,7 @@ static inline bool xl_fits32(u64 v)
  * One per class. They emit the instruction of x->tr->insn. False: not this one
  * (nothing was emitted): a callout takes its place.
  */
+void tdm_xl_go_indirect(struct tdm_xl *x);
 bool tdm_xl_jmp(struct tdm_xl *x);
 bool tdm_xl_jcc(struct tdm_xl *x);
 bool tdm_xl_loop(struct tdm_xl *x);
@@ -104,6 +105,7 @@ bool tdm_xl_swapgs(struct tdm_xl *x);
 bool tdm_xl_stac(struct tdm_xl *x);
 bool tdm_xl_clac(struct tdm_xl *x);
 bool tdm_xl_cr_read(struct tdm_xl *x);
+bool tdm_xl_sreg_read(struct tdm_xl *x);
 bool tdm_xl_iret(struct tdm_xl *x);
 
 #endif /* TDM_BT_XLATE_H */

@@ -30,7 +30,7 @@ static const char *const class_names[TDM_NR_BTCS] = {
 	[TDM_BTC_CLI] = "cli", [TDM_BTC_STI] = "sti", [TDM_BTC_PUSHF] = "pushf",
 	[TDM_BTC_POPF] = "popf", [TDM_BTC_SWAPGS] = "swapgs", [TDM_BTC_STAC] = "stac",
 	[TDM_BTC_CLAC] = "clac", [TDM_BTC_CR_READ] = "read of a control register",
-	[TDM_BTC_IRET] = "iretq",
+	[TDM_BTC_SREG_READ] = "read of CS or SS", [TDM_BTC_IRET] = "iretq",
 };
 
 static const char *const op_names[TDM_NR_BT_OPS] = {

@@ -27,7 +27,11 @@
 #define MAX_TRACE	160
 #define FLAGS		0x244cd5u	/* CF PF AF ZF SF DF OF NT AC ID */
 #define AC		0x40000u
+#define NT		0x4000u
 #define POPF_USUAL	0x8effull
+#define IRET_USUAL	(POPF_USUAL | 0x10000)
+#define GUEST_CS	0x10
+#define GUEST_SS	0x18
 #define FRAGMENT	(SAND_TC + 0x1000)
 #define CONT(i)		(SAND_TC + 0x4000 + 6 * (i))
 #define LANDING		(SAND_TC + 0x5000)
@@ -59,13 +63,17 @@ static struct tdm_bt_tr tr, common;
 static const struct place *place;
 static const char *why;
 static unsigned int mode = TDM_MODE_LONG64;
-static bool verbose, lookup_hit, ended_by_branch;
+static bool verbose, lookup_hit, ended_by_branch, iret_bad, at_iret;
 
 static struct {
-	unsigned long tus, insns, host, faults, callouts, window, hits, misses, skipped;
+	unsigned long tus, insns, host, faults, callouts, window, hits, misses, skipped, irets;
 } count;
 
 static u64 kgs_now, vif_now;	/* of the untranslated run */
+/* PUSHF shows IF, POPF changes it: the virtual one. */
+static u64 popf_image;
+static bool was_pushf, was_popf, was_branch;
+static u64 stepped_from;
 
 static void fail(const char *what)
 {
@@ -119,6 +127,36 @@ static bool popf_unusual(const struct sand_cpu *cpu)
 	return in_mem(rsp, 8) && (*(u64 *)rsp & ~POPF_USUAL);
 }
 
+static void read_selector(struct sand_cpu *cpu, const struct tdm_insn *insn)
+{
+	u64 *reg = &cpu->regs.gpr[insn->opnd[0].reg];
+	u64 sel = insn->opnd[1].reg == TDM_SEG_CS ? GUEST_CS : GUEST_SS;
+
+	if (insn->opsize == 2)
+		*(u16 *)reg = sel;
+	else
+		*reg = sel;
+	cpu->regs.rip += insn->len;
+}
+
+/* An IRETQ that translated code does alone: the guest's next state. */
+static bool iret_same(struct sand_cpu *cpu)
+{
+	u64 rsp = cpu->regs.gpr[TDM_RSP];
+	const u64 *frame = (u64 *)rsp;
+
+	if (!in_mem(rsp, 40) || frame[1] != GUEST_CS || frame[4] != GUEST_SS ||
+	    (frame[2] & ~IRET_USUAL) || (cpu->regs.rflags & NT) || iret_bad ||
+	    (s64)(frame[0] << 16) >> 16 != (s64)frame[0])
+		return false;
+	vif_now = frame[2] & TDM_BT_IF;
+	cpu->regs.rip = frame[0];
+	cpu->regs.rflags = (cpu->regs.rflags & ~(u64)FLAGS) | (frame[2] & FLAGS);
+	cpu->regs.gpr[TDM_RSP] = frame[3];
+	count.irets++;
+	return true;
+}
+
 /* Execute what must not run natively. */
 static bool model(struct sand_cpu *cpu, const struct tdm_insn *insn,
 		  struct tdm_bt_verdict v, bool *stop)
@@ -156,16 +194,20 @@ static bool model(struct sand_cpu *cpu, const struct tdm_insn *insn,
 		cpu->regs.rip += insn->len;
 		return true;
 	}
+	if (v.cls == TDM_BTC_SREG_READ) {
+		read_selector(cpu, insn);
+		return true;
+	}
+	at_iret = v.cls == TDM_BTC_IRET;
+	if (at_iret && iret_same(cpu)) {
+		was_branch = true;
+		return true;
+	}
 	*stop = v.cls == TDM_BTC_STOP || v.cls == TDM_BTC_IRET;
 	if (v.cls == TDM_BTC_CALLOUT)
 		made_up(cpu, insn->len);
 	return *stop || v.cls == TDM_BTC_CALLOUT;
 }
-
-/* PUSHF shows IF, POPF changes it: the virtual one. */
-static u64 popf_image;
-static bool was_pushf, was_popf, was_branch;
-static u64 stepped_from;
 
 static void after_native(struct sand_cpu *cpu)
 {
@@ -366,6 +408,9 @@ static bool fragment_fault(struct sand_cpu *cpu, const struct tdm_bt_rec *rec)
 	}
 	count.faults++;
 	at_end();
+	/* IRETQ does not run natively, so neither does what it reads. */
+	if (at_iret && rec->op == TDM_BT_OP_IRET)
+		return false;
 	if (end.trapno == SAND_TRAP_DB)
 		fail("fault in the translated run only");
 	else if (end.trapno != cpu->trapno || end.error != cpu->error ||
@@ -437,6 +482,9 @@ static void check_undo(const struct tdm_bt_rec *rec)
 {
 	u64 rsp = now.regs.gpr[TDM_RSP];
 
+	/* Looks before it leaps. */
+	if (rec->op == TDM_BT_OP_IRET)
+		return;
 	if (rec->op == TDM_BT_OP_RET)
 		rsp -= 8 + rec->imm;
 	else if (rec->op == TDM_BT_OP_CALL_IND)
@@ -514,6 +562,20 @@ static u64 flags_image(struct bt_gen *g)
 	       image | 1ull << unusual[bt_below(g, ARRAY_SIZE(unusual))];
 }
 
+/* Where RSP mostly is: frames for IRETQ, most of them to the same CS and SS. */
+static void iret_frames(struct bt_gen *g, struct gstate *s)
+{
+	u64 *q = (u64 *)(s->mem + MEM_LEN / 2), *end = q + 200;
+
+	for (; q < end; q += 5) {
+		q[0] = bt_below(g, 8) ? place->code + bt_below(g, 0x100000) : bt_random(g);
+		q[1] = bt_below(g, 8) ? GUEST_CS : bt_below(g, 64);
+		q[2] = flags_image(g);
+		q[3] = bt_data_address(g);
+		q[4] = bt_below(g, 8) ? GUEST_SS : bt_below(g, 64);
+	}
+}
+
 static void random_state(struct bt_gen *g, struct gstate *s)
 {
 	u64 *q = (u64 *)s->mem;
@@ -537,6 +599,8 @@ static void random_state(struct bt_gen *g, struct gstate *s)
 		       r < 6 ? bt_data_address(g) : r < 7 ? place->code + bt_below(g, 0x100000) :
 		       bt_random(g) >> 20;
 	}
+	if (!bt_below(g, 3))
+		iret_frames(g, s);
 	s->vif = bt_below(g, 2) ? TDM_BT_IF : 0;
 	s->gs = place->mem - (bt_below(g, 2) ? 0 : 64);
 	s->kgs = bt_data_address(g);
@@ -618,7 +682,9 @@ static bool one_tu(u64 seed)
 	start.regs.rip = tr.rip;
 	set_state(&cpu, &start);
 	nr_trace = 0;
-	was_branch = was_pushf = was_popf = ended_by_branch = false;
+	was_branch = was_pushf = was_popf = ended_by_branch = at_iret = false;
+	iret_bad = !bt_below(&g, 8);
+	SAND_STATE->iret_bad = iret_bad;
 	last_insn = 0;
 	sand_run(&cpu, native_step, NULL);
 	sand_set_gs(old_gs);
@@ -657,6 +723,10 @@ static void init_slot(void)
 	s->cr4 = 0x3706f0;
 	for (i = 0; i < 4; i++)
 		s->iret_ptr[i] = (u64)&SAND_STATE->args[8];
+	s->cs = GUEST_CS;
+	s->ss = GUEST_SS;
+	for (i = 0; i < 2; i++)
+		s->iret_same[i].ptr = (u64)&SAND_STATE->iret_same[0].raw;
 }
 
 static bool map_place(const struct place *p)
@@ -696,9 +766,9 @@ int main(int argc, char **argv)
 				printf("# %s\n", why);
 				bad++;
 			}
-		printf("# %lu TUs, %lu guest and %lu host instructions, %lu faults, %lu callouts, %lu windows, %lu hits, %lu misses, %lu skipped\n",
+		printf("# %lu TUs, %lu guest and %lu host instructions, %lu faults, %lu callouts, %lu windows, %lu hits, %lu misses, %lu irets, %lu skipped\n",
 		       count.tus, count.insns, count.host, count.faults, count.callouts,
-		       count.window, count.hits, count.misses, count.skipped);
+		       count.window, count.hits, count.misses, count.irets, count.skipped);
 		ktap_result(!bad, "state is precise at every host instruction, %s", place->name);
 	}
 	return ktap_end();

@@ -75,6 +75,8 @@ static const struct sample {
 	SAMPLE("stac", KERNEL, 0x0f, 0x01, 0xcb),
 	SAMPLE("clac", KERNEL, 0x0f, 0x01, 0xca),
 	SAMPLE("read of a control register", KERNEL, 0x0f, 0x20, 0xd8),
+	SAMPLE("read of CS", KERNEL, 0x8c, 0xc8),
+	SAMPLE("read of SS, 16 bits", KERNEL, 0x66, 0x41, 0x8c, 0xd1),
 	SAMPLE("iretq", KERNEL, 0x48, 0xcf),
 	SAMPLE("callout: cpuid", KERNEL, 0x0f, 0xa2),
 	SAMPLE("callout: cr write", KERNEL, 0x41, 0x0f, 0x22, 0xdc),
@@ -95,6 +97,8 @@ static const struct {
 	{ TDM_BTS_CR2, "cr2" }, { TDM_BTS_CR3, "cr3" }, { TDM_BTS_CR4, "cr4" },
 	{ TDM_BTS_FLAGS, "flags[0]" }, { TDM_BTS_FLAGS + 8, "flags[1]" },
 	{ TDM_BTS_ARGS, "args" }, { TDM_BTS_IRET_PTR, "iret_ptr" },
+	{ TDM_BTS_CS, "cs" }, { TDM_BTS_SS, "ss" }, { TDM_BTS_IRET_BAD, "iret_bad" },
+	{ TDM_BTS_IRET_SAME, "iret_same" },
 };
 
 static const char *const reg_names[] = {
