@@ -100,7 +100,10 @@ static const struct extension extensions[] = {
 	{ KVM_CAP_TSC_DEADLINE_TIMER,		1 },
 	/* time */
 	{ KVM_CAP_GET_TSC_KHZ,			1 },
-	{ KVM_CAP_ADJUST_CLOCK,			KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC },
+	{ KVM_CAP_ADJUST_CLOCK,			KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME |
+						KVM_CLOCK_HOST_TSC },
+	{ KVM_CAP_KVMCLOCK_CTRL,		1 },
+	{ KVM_CAP_ENFORCE_PV_FEATURE_CPUID,	1 },
 	{ KVM_CAP_NOP_IO_DELAY,			1 },
 	/* without an exit */
 	{ KVM_CAP_IRQFD,			1 },

@@ -17,6 +17,7 @@
 #include "kmod/core.h"
 #include "kmod/devices/irq.h"
 #include "kmod/ioctl_state.h"
+#include "kmod/pv.h"
 #include "shadow_mmu/mmu.h"
 
 /**
@@ -196,6 +197,27 @@ HANDLER(get_tsc_khz)
 	return vcpu->tsc_khz;
 }
 
+HANDLER(kvmclock_ctrl)
+{
+	return tdm_pv_stopped(vcpu);
+}
+
+HANDLER(enable_cap)
+{
+	const struct kvm_enable_cap *cap = data;
+
+	/* Paravirtual MSRs are there only if CPUID says so: it always holds. */
+	return cap->flags || cap->cap != KVM_CAP_ENFORCE_PV_FEATURE_CPUID ? -EINVAL : 0;
+}
+
+/* No help for guests that write the TPR: there is only nothing to set up. */
+HANDLER(set_vapic_addr)
+{
+	const struct kvm_vapic_addr *va = data;
+
+	return vcpu->lapic && !va->vapic_addr ? 0 : -EINVAL;
+}
+
 HANDLER(setup_mce)
 {
 	return tdm_mce_setup(vcpu, *(u64 *)data);
@@ -324,9 +346,8 @@ HANDLER(set_attr)
 }
 
 /*
- * Not here, and so -EINVAL: KVM_SMI (no SMM), KVM_TPR_ACCESS_REPORTING and
- * KVM_SET_VAPIC_ADDR (no patching of guests), KVM_KVMCLOCK_CTRL (no kvmclock),
- * KVM_GET/SET_NESTED_STATE (no nesting), KVM_ENABLE_CAP (no vCPU capability),
+ * Not here, and so -EINVAL: KVM_SMI (no SMM), KVM_TPR_ACCESS_REPORTING (no
+ * patching of guests), KVM_GET/SET_NESTED_STATE (no nesting),
  * KVM_GET_SUPPORTED_HV_CPUID (no Hyper-V interface), KVM_XEN_*.
  */
 static const struct state_ioctl ioctls[] = {
@@ -362,6 +383,9 @@ static const struct state_ioctl ioctls[] = {
 	{ KVM_GET_CPUID2,		.fn = get_cpuid2 },
 	{ KVM_SET_TSC_KHZ,		.fn = set_tsc_khz },
 	{ KVM_GET_TSC_KHZ,		.fn = get_tsc_khz },
+	{ KVM_KVMCLOCK_CTRL,		.fn = kvmclock_ctrl },
+	{ KVM_ENABLE_CAP,		.fn = enable_cap },
+	{ KVM_SET_VAPIC_ADDR,		.fn = set_vapic_addr },
 	{ KVM_X86_SETUP_MCE,		.fn = setup_mce },
 	{ KVM_X86_SET_MCE,		.fn = set_mce },
 	{ KVM_HAS_DEVICE_ATTR,		.fn = has_attr },

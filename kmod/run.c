@@ -22,6 +22,7 @@
 #include "kmod/devices/irq.h"
 #include "kmod/event.h"
 #include "kmod/ioctl_state.h"
+#include "kmod/pv.h"
 #include "kmod/trace.h"
 #include "kmod/verify.h"
 #include "shadow_mmu/mmu.h"
@@ -138,6 +139,10 @@ static int slow_requests(struct tdm_vcpu *vcpu)
 		vcpu->run->eoi.vector = tdm_lapic_eoi_exit_vector(vcpu);
 		return 0;
 	}
+	if (tdm_take_request(vcpu, TDM_REQ_CLOCK))
+		tdm_pv_clock(vcpu);
+	if (tdm_take_request(vcpu, TDM_REQ_STEAL))
+		tdm_pv_steal(vcpu);
 	if (tdm_take_request(vcpu, TDM_REQ_INTERCEPTS)) {
 		preempt_disable();
 		vcpu->ops->intercepts_changed(vcpu);
@@ -151,7 +156,7 @@ static int slow_requests(struct tdm_vcpu *vcpu)
 /* Requests that need no more than interrupts off. */
 #define FAST_REQUESTS	(BIT(TDM_REQ_TLB_FLUSH) | BIT(TDM_REQ_NMI) | \
 			 BIT(TDM_REQ_EVENT) | BIT(TDM_REQ_UNBLOCK) | \
-			 BIT(TDM_REQ_CLOCK) | BIT(TDM_REQ_APIC_PAGE))
+			 BIT(TDM_REQ_APIC_PAGE))
 
 /*
  * Everything another thread or a timer wants comes with a request: a kick sets
@@ -177,7 +182,6 @@ static void last_steps(struct tdm_vcpu *vcpu)
 	if (READ_ONCE(vcpu->requests)) {
 		tdm_take_request(vcpu, TDM_REQ_EVENT);
 		tdm_take_request(vcpu, TDM_REQ_UNBLOCK);
-		tdm_take_request(vcpu, TDM_REQ_CLOCK);
 		tdm_take_request(vcpu, TDM_REQ_APIC_PAGE);
 		if (tdm_take_request(vcpu, TDM_REQ_TLB_FLUSH)) {
 			tdm_stat(vcpu, tlb_flushes);
@@ -373,6 +377,8 @@ int tdm_run(struct tdm_vcpu *vcpu)
 	sigmask_activate(vcpu);
 	tdm_vcpu_load(vcpu);
 	tdm_fpu_load(vcpu);
+	if (vcpu->pv.steal_time)
+		tdm_request(vcpu, TDM_REQ_STEAL);
 	r = run_loaded(vcpu);
 	tdm_stat(vcpu, user_exits);
 	preempt_disable();

@@ -47,6 +47,8 @@ static void vcpu_sched_in(struct preempt_notifier *pn, int cpu)
 	struct tdm_vcpu *vcpu = container_of(pn, struct tdm_vcpu, preempt_notifier);
 
 	vcpu_come_to(vcpu, cpu);
+	if (vcpu->pv.steal_time)
+		tdm_request(vcpu, TDM_REQ_STEAL);
 }
 
 static void vcpu_sched_out(struct preempt_notifier *pn, struct task_struct *next)

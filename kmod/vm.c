@@ -23,6 +23,7 @@
 #include "kmod/engine.h"
 #include "kmod/iobus.h"
 #include "kmod/ioevent.h"
+#include "kmod/pv.h"
 #include "kmod/stats_fd.h"
 #include "shadow_mmu/mmu.h"
 
@@ -95,7 +96,7 @@ static void vm_init_fields(struct tdm_vm *vm)
 	INIT_LIST_HEAD(&vm->irqfds);
 	INIT_LIST_HEAD(&vm->resample_irqfds);
 	vm->default_tsc_khz = tsc_khz;
-	vm->clock_offset_ns = -(s64)ktime_get_boottime_ns();
+	vm->clock.tsc = rdtsc_ordered();
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 	snprintf(vm->name, sizeof(vm->name), "%d-%d", task_tgid_nr(current),
@@ -319,14 +320,14 @@ static long vm_set_boot_cpu(struct tdm_vm *vm, unsigned long id)
 	return r;
 }
 
+#define CLOCK_FLAGS	(KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC)
+
 static long vm_get_clock(struct tdm_vm *vm, void __user *arg)
 {
-	struct kvm_clock_data data = { };
+	struct kvm_clock_data data = { .flags = CLOCK_FLAGS };
 
-	data.clock = ktime_get_boottime_ns() + READ_ONCE(vm->clock_offset_ns);
 	data.realtime = ktime_get_real_ns();
-	data.host_tsc = rdtsc();
-	data.flags = KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC;
+	data.clock = tdm_clock_ns(vm, &data.host_tsc);
 	return copy_to_user(arg, &data, sizeof(data)) ? -EFAULT : 0;
 }
 
@@ -337,14 +338,15 @@ static long vm_set_clock(struct tdm_vm *vm, void __user *arg)
 
 	if (copy_from_user(&data, arg, sizeof(data)))
 		return -EFAULT;
-	if (data.flags & ~KVM_CLOCK_REALTIME)
+	/* As KVM_GET_CLOCK gave them; only one means anything here. */
+	if (data.flags & ~CLOCK_FLAGS)
 		return -EINVAL;
 	if (data.flags & KVM_CLOCK_REALTIME) {
 		now = ktime_get_real_ns();
 		if (now > data.realtime)
 			data.clock += now - data.realtime;
 	}
-	WRITE_ONCE(vm->clock_offset_ns, data.clock - ktime_get_boottime_ns());
+	tdm_clock_set(vm, data.clock);
 	return 0;
 }
 

@@ -110,8 +110,8 @@ struct tdm_engine_info {
 	X(KVM_REGISTER_COALESCED_MMIO,	VM,	FULL,	 "at most 100 zones") \
 	X(KVM_UNREGISTER_COALESCED_MMIO, VM,	FULL,	 "")		\
 	X(KVM_GET_STATS_FD,		VM,	FULL,	 "also on a vCPU; the counters are Tandem's own") \
-	X(KVM_GET_CLOCK,		VM,	PARTIAL, "no kvmclock is offered to the guest yet") \
-	X(KVM_SET_CLOCK,		VM,	PARTIAL, "ditto")	\
+	X(KVM_GET_CLOCK,		VM,	FULL,	 "")		\
+	X(KVM_SET_CLOCK,		VM,	FULL,	 "")		\
 	X(KVM_X86_SET_MSR_FILTER,	VM,	FULL,	 "")		\
 	X(KVM_RUN,			VCPU,	FULL,	 "")		\
 	X(KVM_GET_REGS,			VCPU,	FULL,	 "")		\
@@ -153,8 +153,9 @@ struct tdm_engine_info {
 	X(KVM_X86_SETUP_MCE,		VCPU,	FULL,	 "")		\
 	X(KVM_X86_SET_MCE,		VCPU,	FULL,	 "")		\
 	X(KVM_SMI,			VCPU,	REFUSED, "no SMM")	\
-	X(KVM_KVMCLOCK_CTRL,		VCPU,	REFUSED, "no kvmclock yet") \
-	X(KVM_SET_VAPIC_ADDR,		VCPU,	REFUSED, "")		\
+	X(KVM_KVMCLOCK_CTRL,		VCPU,	FULL,	 "")		\
+	X(KVM_ENABLE_CAP,		VCPU,	PARTIAL, "KVM_CAP_ENFORCE_PV_FEATURE_CPUID, which always holds") \
+	X(KVM_SET_VAPIC_ADDR,		VCPU,	PARTIAL, "only 0: no help for guests that write the TPR") \
 	X(KVM_TPR_ACCESS_REPORTING,	VCPU,	REFUSED, "")
 
 #endif /* _UAPI_TANDEM_H */

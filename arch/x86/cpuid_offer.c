@@ -12,6 +12,7 @@
  */
 #include <linux/kernel.h>
 #include <linux/kvm_para.h>
+#include <linux/sched/stat.h>
 #include <asm/cpufeature.h>
 #include <asm/fpu/api.h>
 #include <asm/fpu/types.h>
@@ -19,6 +20,7 @@
 #include <asm/msr-index.h>
 #include <asm/processor.h>
 #include <asm/processor-flags.h>
+#include <asm/tsc.h>
 
 #include "arch/x86/cpuid.h"
 #include "arch/x86/cpuid_offer.h"
@@ -467,14 +469,22 @@ static void fill_signature(struct list *l, u32 function)
 }
 
 /*
- * Only paravirtual features that work. Not yet: kvmclock, async PF, steal
- * time, PV EOI, PV unhalt, PV TLB flush and IPIs, poll control, extended MSI
- * destinations.
+ * Only paravirtual features that work. Not there: async PF, PV EOI, PV unhalt,
+ * PV TLB flush and IPIs, poll control, extended MSI destinations.
  */
 static void fill_pv(struct list *l, u32 function)
 {
 	/* No emulated device needs the time an access to port 0x80 takes. */
-	add(l, function)->eax = BIT(KVM_FEATURE_NOP_IO_DELAY);
+	u32 features = BIT(KVM_FEATURE_NOP_IO_DELAY);
+
+	/* The clock is a function of the TSC. */
+	if (boot_cpu_has(X86_FEATURE_CONSTANT_TSC) && !check_tsc_unstable())
+		features |= BIT(KVM_FEATURE_CLOCKSOURCE) |
+			    BIT(KVM_FEATURE_CLOCKSOURCE2) |
+			    BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT);
+	if (sched_info_on())
+		features |= BIT(KVM_FEATURE_STEAL_TIME);
+	add(l, function)->eax = features;
 }
 
 static void fill_ext_0(struct list *l, u32 function)

@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <asm/kvm_para.h>
 
 #include "arch/x86/cpuid.h"
 #include "arch/x86/cpuid_offer.h"
@@ -255,6 +256,10 @@ static const struct tdm_msr table[] = {
 	  .get = get_zero },
 	{ ONE(MSR_IA32_TSC, "IA32_TIME_STAMP_COUNTER"),
 	  .flags = MSR_F_SAVE | MSR_F_DIRECT_R, .get = msr_get_tsc, .set = msr_set_tsc },
+	{ ONE(MSR_KVM_WALL_CLOCK, "KVM_WALL_CLOCK"),
+	  .flags = MSR_F_SAVE, .get = msr_get_wall_clock, .set = msr_set_wall_clock },
+	{ ONE(MSR_KVM_SYSTEM_TIME, "KVM_SYSTEM_TIME"),
+	  .flags = MSR_F_SAVE, .get = msr_get_system_time, .set = msr_set_system_time },
 	{ ONE(MSR_IA32_PLATFORM_ID, "IA32_PLATFORM_ID"),
 	  .flags = MSR_F_INTEL, .get = get_zero },
 	{ ONE(MSR_IA32_APICBASE, "IA32_APIC_BASE"),
@@ -336,6 +341,13 @@ static const struct tdm_msr table[] = {
 	{ ONE(MSR_IA32_XSS, "IA32_XSS"),
 	  .flags = MSR_F_SAVE, .feature = X86_FEATURE_XSAVES, .reserved = ~0ull,
 	  FIELD(xss), .set = set_xss },
+	{ ONE(MSR_KVM_WALL_CLOCK_NEW, "KVM_WALL_CLOCK_NEW"),
+	  .flags = MSR_F_SAVE, .get = msr_get_wall_clock, .set = msr_set_wall_clock },
+	{ ONE(MSR_KVM_SYSTEM_TIME_NEW, "KVM_SYSTEM_TIME_NEW"),
+	  .flags = MSR_F_SAVE, .get = msr_get_system_time, .set = msr_set_system_time },
+	{ ONE(MSR_KVM_STEAL_TIME, "KVM_STEAL_TIME"),
+	  .flags = MSR_F_SAVE, .reserved = KVM_STEAL_RESERVED_MASK,
+	  .get = msr_get_steal_time, .set = msr_set_steal_time },
 	{ ONE(MSR_EFER, "IA32_EFER"),
 	  .parts = TDM_ST_CR, FIELD(efer), .set = set_efer },
 	{ ONE(MSR_STAR, "IA32_STAR"),
@@ -564,6 +576,7 @@ void tdm_msr_reset(struct tdm_vcpu *vcpu, bool init)
 	st->arch_caps = host_arch_caps();
 	st->ucode_rev = host_ucode_rev();
 	st->tsc_adjust = 0;
+	msr_pv_reset(vcpu);
 	msr_mtrr_reset(vcpu);
 	msr_mce_reset(vcpu);
 	if (!vcpu->lapic)

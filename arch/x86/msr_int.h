@@ -68,6 +68,13 @@ MSR_GETTER(msr_get_mcg_ctl);
 MSR_SETTER(msr_set_mcg_ctl);
 MSR_GETTER(msr_get_mci);
 MSR_SETTER(msr_set_mci);
+MSR_GETTER(msr_get_wall_clock);
+MSR_SETTER(msr_set_wall_clock);
+MSR_GETTER(msr_get_system_time);
+MSR_SETTER(msr_set_system_time);
+MSR_GETTER(msr_get_steal_time);
+MSR_SETTER(msr_set_steal_time);
+void msr_pv_reset(struct tdm_vcpu *vcpu);
 void msr_mtrr_reset(struct tdm_vcpu *vcpu);
 void msr_mce_reset(struct tdm_vcpu *vcpu);
 

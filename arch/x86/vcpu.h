@@ -92,8 +92,33 @@ enum tdm_req {
 	TDM_REQ_VM_DEAD,
 	TDM_REQ_NMI,		/* nmi_queued went up */
 	TDM_REQ_UNBLOCK,	/* leave HLT */
+	TDM_REQ_STEAL,		/* time was waited for a CPU: tell the guest */
 	TDM_REQ_EOI_EXIT,	/* split irqchip: the caller hears of an EOI */
 	TDM_NR_REQS
+};
+
+/**
+ * struct tdm_pv - paravirtual features of a vCPU, (v); kmod/pv.c
+ * @system_time: KVM_SYSTEM_TIME: gpa, bit 0 = on; other threads look at the bit
+ * @steal_time: KVM_STEAL_TIME: ditto
+ * @stolen: ns told so far
+ * @run_delay: of the thread that ran the vCPU last, when it was told
+ * @thread: that thread's ID
+ * @clock_version: version written last; even
+ * @steal_version: ditto
+ * @wall_clock_asked: KVM_WALL_CLOCK was written
+ * @stopped: KVM_KVMCLOCK_CTRL
+ */
+struct tdm_pv {
+	u64 system_time;
+	u64 steal_time;
+	u64 stolen;
+	u64 run_delay;
+	int thread;
+	u32 clock_version;
+	u32 steal_version;
+	bool wall_clock_asked;
+	bool stopped;
 };
 
 enum tdm_vcpu_mode { TDM_OUTSIDE, TDM_IN_GUEST };
@@ -193,6 +218,7 @@ struct tdm_vcpu {
 	u32 guest_debug;		/* (v) KVM_GUESTDBG_* */
 	u64 debug_dr[4], debug_dr7;	/* (v) */
 
+	struct tdm_pv pv;		/* (v) */
 	u32 tsc_khz;			/* (v) */
 	u64 time_at_last_exit;		/* (v) */
 	struct dentry *debugfs;		/* (c) */

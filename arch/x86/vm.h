@@ -86,6 +86,16 @@ struct tdm_mmu {
 	bool notifier_registered;	/* (c) */
 };
 
+/**
+ * struct tdm_clock - the VM's clock: a point on the line
+ * @tsc: of the host
+ * @ns: what the clock shows then
+ */
+struct tdm_clock {
+	u64 tsc;
+	u64 ns;
+};
+
 struct tdm_vm {
 	struct kref ref;
 	const struct tdm_engine_ops *ops;	/* (c) after the first vCPU */
@@ -137,7 +147,9 @@ struct tdm_vm {
 	u64 last_tsc_offset;			/* tsc_lock */
 	u64 last_tsc_ns;			/* tsc_lock */
 	u32 default_tsc_khz;			/* (l) */
-	s64 clock_offset_ns;			/* (l) KVM_SET_CLOCK */
+	struct tdm_clock clock;			/* tsc_lock */
+	bool tscs_differ;			/* (a) found so when a clock was last written */
+	u64 wall_clock;				/* (a) KVM_WALL_CLOCK: gpa */
 
 	/* caps switched on by KVM_ENABLE_CAP */
 	u32 user_msr_mask;			/* (l) KVM_MSR_EXIT_REASON_* */

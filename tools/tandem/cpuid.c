@@ -11,6 +11,7 @@
  * timer's clock, which runs at 1 GHz here. tdm_cpuid_tsc_ratio() keeps both
  * right.
  */
+#include <asm/kvm_para.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -294,6 +295,18 @@ static void adapt_clocks(union tdm_cpuid_table *t,
 		tdm_cpuid_find(t, 0, 0)->eax = 0x16;
 }
 
+/*
+ * A guest of the launcher shall find a PC, not a hypervisor: the same on every
+ * device, and what it measures is the processor.
+ */
+static void adapt_pv(union tdm_cpuid_table *t)
+{
+	struct kvm_cpuid_entry2 *e = tdm_cpuid_find(t, KVM_CPUID_FEATURES, 0);
+
+	if (e)
+		e->eax &= 1U << KVM_FEATURE_NOP_IO_DELAY;
+}
+
 /** tdm_cpuid_adapt() - put one vCPU's identity, the topology and the clocks in.
  */
 void tdm_cpuid_adapt(union tdm_cpuid_table *t, const struct tdm_cpuid_params *p)
@@ -305,4 +318,5 @@ void tdm_cpuid_adapt(union tdm_cpuid_table *t, const struct tdm_cpuid_params *p)
 	if (!vendor_is(t, "GenuineIntel"))
 		adapt_amd(t, p);
 	adapt_clocks(t, p);
+	adapt_pv(t);
 }

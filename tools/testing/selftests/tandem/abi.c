@@ -164,7 +164,6 @@ TEST_F(bare, not_in_the_table)
 	static const unsigned long vcpu_calls[] = {
 		KVM_GET_NESTED_STATE,	KVM_SET_NESTED_STATE,
 		KVM_XEN_VCPU_GET_ATTR,	KVM_GET_SUPPORTED_HV_CPUID,
-		KVM_ENABLE_CAP,
 	};
 
 	for (size_t i = 0; i < sizeof(vm_calls) / sizeof(vm_calls[0]); i++)
