@@ -78,10 +78,13 @@ class Modules:
         archive = Archive()
         lines = []
         root = f"/lib/modules/{self.release}"
-        for name, needs in self.closure(names).items():
+        closure = self.closure(names)
+        order = list(closure)
+        for name, needs in closure.items():
             archive.file(f"{root}/{name}.ko",
                          self._stripped(name).read_bytes())
-            needs = list(dict.fromkeys(needs))
+            # modprobe loads from the right to the left.
+            needs = sorted(set(needs), key=order.index, reverse=True)
             lines.append(f"{name}.ko: "
                          + " ".join(f"{other}.ko" for other in needs))
         archive.file(f"{root}/modules.dep", "\n".join(lines + [""]).encode())
