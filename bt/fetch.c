@@ -31,6 +31,47 @@ static int emulate(struct tdm_exit *exit)
 	return 0;
 }
 
+static int read_code(struct tdm_bt *b, u64 gpa, void *buf, u32 len, struct tdm_exit *exit)
+{
+	int r = tdm_read_gpa(b->vcpu->vm, gpa, buf, len);
+
+	if (r == -ENOENT)
+		return emulate(exit);
+	return r ? r : 1;
+}
+
+/*
+ * A page that the space has code of, at the generation noted: where the walk to it
+ * ended then it would end now. False: walk.
+ */
+static bool known_page(struct tdm_bt *b, u64 va)
+{
+	struct tdm_bt_vm *tc = to_bt_vm(b->vcpu->vm);
+	struct tdm_bt_fetched *f = &b->tcv->fetched;
+	struct tdm_code_page *page;
+	u32 i;
+
+	spin_lock(&tc->lock);
+	page = f->space == b->space && tc->resets == f->resets ?
+	       tdm_smc_page(tc, b->space, va & PAGE_MASK) : NULL;
+	if (!page || page->checked != f->code_gen || !page->gfn->tracked ||
+	    page->gfn->slots_gen != READ_ONCE(tc->vm->slots_generation))
+		goto no;
+	for (i = 0; i < b->space->nr_roots && b->space->index[i] != f->index; i++)
+		;
+	if (i == b->space->nr_roots)
+		goto no;
+	f->root = b->space->entry[i];
+	f->page[0].va = page->va;
+	f->page[0].gfn = page->gfn;
+	f->page[0].seq = page->gfn->seq;
+	spin_unlock(&tc->lock);
+	return true;
+no:
+	spin_unlock(&tc->lock);
+	return false;
+}
+
 /*
  * Page @nr of the fetch, from @va on, @len bytes to @buf. As tdm_tc_fetch().
  */
@@ -46,6 +87,8 @@ static int fetch_page(struct tdm_bt *b, int nr, u64 va, void *buf, u32 len, stru
 	r = tdm_mmu_code_page(b->vcpu, va, &gpa, &pf);
 	if (r == -EFAULT)
 		return fetch_fault(exit, &pf);
+	if (r == -EOPNOTSUPP)
+		return emulate(exit);
 	if (r)
 		return r;
 	if (!tdm_gpa_is_ram(tc->vm, gpa, false))
@@ -63,15 +106,10 @@ static int fetch_page(struct tdm_bt *b, int nr, u64 va, void *buf, u32 len, stru
 	}
 	r = gfn && gfn->tracked ? 0 : -EAGAIN;
 	spin_unlock(&tc->lock);
-	if (r)
-		return r;
-	r = tdm_read_gpa(tc->vm, gpa, buf, len);
-	if (r == -ENOENT)
-		return emulate(exit);
-	return r ? r : 1;
+	return r ? r : read_code(b, gpa, buf, len, exit);
 }
 
-static int begin(struct tdm_bt *b, u64 rip)
+static void begin(struct tdm_bt *b, u64 rip)
 {
 	struct tdm_bt_vm *tc = to_bt_vm(b->vcpu->vm);
 	struct tdm_bt_fetched *f = &b->tcv->fetched;
@@ -85,7 +123,6 @@ static int begin(struct tdm_bt *b, u64 rip)
 	f->index = rip >> 39 & 511;
 	/* The walk must not use what is newer than this. */
 	smp_mb();
-	return tdm_space_root(b, rip, &f->root);
 }
 
 /**
@@ -106,11 +143,18 @@ int tdm_tc_fetch(struct tdm_bt *b, u64 rip, bool second, struct tdm_exit *exit)
 	u64 next = (rip & PAGE_MASK) + PAGE_SIZE, root;
 	int r;
 
-	r = begin(b, rip);
+	begin(b, rip);
+	/* Few TUs are longer; the others go on in the next. */
+	f->page_len = min_t(u32, left, TDM_TC_FETCH);
+	f->len = min_t(u32, left, TDM_TC_FETCH + TDM_INSN_MAX_LEN);
+	if (!second && known_page(b, rip)) {
+		f->nr_pages = 1;
+		return read_code(b, f->page[0].gfn->gfn << PAGE_SHIFT | (rip & ~PAGE_MASK), f->bytes,
+				 f->len, exit);
+	}
+	r = tdm_space_root(b, rip, &f->root);
 	if (r)
 		return r;
-	f->page_len = min_t(u32, left, TDM_TC_FETCH);
-	f->len = f->page_len;
 	r = fetch_page(b, 0, rip, f->bytes, f->len, exit);
 	if (r <= 0)
 		return r;

@@ -193,7 +193,8 @@ static int mark_path(struct tdm_vcpu *vcpu, u64 gva, u64 gpa)
  * bits. From then on mmu.code_gen changes whenever the entries on the way, below
  * the root's, may say something else about it. See mmu.h.
  *
- * Return: 0; -EOPNOTSUPP: not in long mode; -ENOMEM; -EINTR; otherwise as
+ * Return: 0; -EOPNOTSUPP: not in long mode, or a table is in memory that the kernel has
+ * no mapping of (memfd_secret); -ENOMEM; -EINTR; otherwise as
  * tdm_gva_to_gpa().
  */
 int tdm_mmu_code_page(struct tdm_vcpu *vcpu, u64 gva, u64 *gpa, struct tdm_page_fault *pf)
@@ -205,8 +206,12 @@ int tdm_mmu_code_page(struct tdm_vcpu *vcpu, u64 gva, u64 *gpa, struct tdm_page_
 		return -EOPNOTSUPP;
 	for (tries = 0; tries < MAX_TRIES; tries++) {
 		r = tdm_gva_to_gpa(vcpu, gva, TDM_ACCESS_FETCH, gpa, pf);
-		if (!r)
+		if (!r) {
 			r = mark_path(vcpu, gva, *gpa);
+			/* Not the guest's fault: a table in memory that cannot be watched. */
+			if (r == -EFAULT)
+				return -EOPNOTSUPP;
+		}
 		if (r != -EBUSY && r != -EAGAIN)
 			return r;
 	}
