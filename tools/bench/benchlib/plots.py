@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from . import plan
+from . import figure5, plan
 
 _HEAD = """\
 set terminal svg size {width},{height} dynamic background "white" font "sans,11"
@@ -55,6 +55,46 @@ def _ops(figures, names):
     return [name for name in names if name in have]
 
 
+def _boot_overhead(figures, path, machine):
+    """The Figure-5 stack: a bar for each runner, a part for each operation."""
+    found = figure5.breakdowns(figures)
+    if not found:
+        return
+    names = list(dict.fromkeys(part.name for each in found
+                               for part in each.parts))
+    rows = []
+    for each in found:
+        totals = {part.name: part.total / 1e6 for part in each.parts}
+        rows.append((each.runner, [max(0, totals.get(name, 0))
+                                   for name in names]
+                     + [max(0, each.rest / 1e6), 0]))
+        rows.append((each.runner + " (measured)",
+                     [0] * (len(names) + 1) + [each.measured / 1e6]))
+    _draw(path("boot-overhead.svg"),
+          f"A boot's overhead by operation, {machine}",
+          "million instructions over bare",
+          [*names, "not accounted for", "measured"], rows,
+          "set style histogram rowstacked\nset yrange [0:*]\n"
+          "set key outside right vertical\n")
+
+
+def _growth(figures, path, machine):
+    """Cost per unit against what there is more of but not used more."""
+    runners = [name for name in plan.GROWTH_RUNNERS
+               if any(figure.runner == name for figure in figures)]
+    rows = []
+    for op in plan.GROWTH:
+        found = [_value(figures, op, runner) for runner in runners]
+        if any(found):
+            rows.append((op, [each.instructions
+                              / (each.n if each.macro else 1)
+                              if each else None for each in found]))
+    if rows:
+        _draw(path("growth.svg"), f"Cost against what is there, {machine}",
+              "instructions an operation", runners, rows,
+              "set logscale y\nset yrange [0.5:*]\n")
+
+
 def draw(figures, directory, machine):
     """All plots into DIRECTORY; the paths."""
     runners = [name for name in plan.RUNNERS
@@ -98,4 +138,6 @@ def draw(figures, directory, machine):
                   "exits", [name[5:] for name in reasons], rows,
                   "set style histogram rowstacked\nset yrange [0:*]\n"
                   "set key outside right vertical\n")
+    _boot_overhead(figures, path, machine)
+    _growth(figures, path, machine)
     return paths

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The tables of `make bench`, as reStructuredText."""
-from . import model, plan
+from . import figure5, model, plan
 
 
 def _table(header, rows):
@@ -20,6 +20,8 @@ def _table(header, rows):
 def _number(value):
     if value is None:
         return "-"
+    if value == 0:
+        return "0"
     return f"{value:,.1f}" if value < 10 and value != int(value) \
         else f"{value:,.0f}"
 
@@ -110,15 +112,81 @@ def projection(figures, profiles):
     return "\n\n".join(parts)
 
 
+def against_paper(figures):
+    """The P4 profile beside the paper's figures, and why they differ."""
+    found = model.against_paper(figures)
+    if not found:
+        return ""
+    rows = [[f"{op} {runner}", _number(ours), _number(theirs),
+             f"{ratio:.2f}", f"[{i}]_" if why else ""]
+            for i, (op, runner, ours, theirs, ratio, why)
+            in enumerate(found, 1)]
+    notes = "\n".join(f".. [{i}] {why}." for i, row in enumerate(found, 1)
+                      for why in row[5:] if why)
+    return _table(["cycles, P4 672", "projected", "the paper's", "ratio", ""],
+                  rows) + "\n\n" + notes
+
+
+def boot_overhead(figures):
+    """Figure 5: what a boot's overhead is made of, and whether it adds up."""
+    parts = []
+    for found in figure5.breakdowns(figures):
+        whole = found.measured or 1
+        rows = [[part.name, _number(part.count), _number(part.cost),
+                 f"{part.total / 1e6:,.1f}", f"{100 * part.total / whole:.1f}"]
+                for part in found.parts]
+        rows.append(["not accounted for", "", "", f"{found.rest / 1e6:,.1f}",
+                     f"{100 * found.rest / whole:.1f}"])
+        rows.append(["measured overhead", "", "", f"{whole / 1e6:,.1f}",
+                     "adds up" if found.adds_up else "does not add up"])
+        parts.append(_table([f"boot on {found.runner}", "events",
+                             "instructions each", "millions", "percent"],
+                            rows))
+    return "\n\n".join(parts)
+
+
+def translated(figures):
+    """What share of a BT run is translated code, and what it grew by."""
+    rows = []
+    for op, cells in _by_op(figures, True).items():
+        bare, here = cells.get(plan.BARE), cells.get("tandem-bt")
+        if not bare or not here or "ring1_instructions" not in here.events:
+            continue
+        inside = here.events["ring1_instructions"]
+        rows.append([op, _number(bare.instructions / 1e6),
+                     _number(here.instructions / 1e6), _number(inside / 1e6),
+                     _number(here.events.get("vm_bt_insns", 0)),
+                     _number(here.events.get("vm_bt_callouts", 0))])
+    return _table(["million instructions, tandem-bt", "bare", "all",
+                   "translated code", "translated (insns)", "callouts"],
+                  rows) if rows else ""
+
+
+def growth(figures):
+    """Cost per unit of work against what is not touched by it."""
+    runners = [name for name in _runners(figures)
+               if name in plan.GROWTH_RUNNERS]
+    have = {(figure.op, figure.runner): figure for figure in figures}
+    rows = []
+    for op, text in plan.GROWTH.items():
+        cells = [have.get((op, runner)) for runner in runners]
+        if any(cells):
+            rows.append([text, *(_number(cell.instructions
+                                         / (cell.n if cell.macro else 1))
+                                 if cell else "-" for cell in cells)])
+    return _table(["instructions for", *runners], rows) if rows else ""
+
+
 def aims(figures):
     """Each aim with what was reached."""
     have = {(figure.op, figure.runner): figure for figure in figures}
     rows = []
-    for key, aim in plan.AIMS.items():
-        if key in have:
-            value = have[key].instructions
-            rows.append([" ".join(key), _number(aim), _number(value),
-                         "met" if value <= aim else "missed"])
+    for (op, runner), aim in plan.AIMS.items():
+        here, bare = have.get((op, runner)), have.get((op, plan.BARE))
+        if here and bare:
+            value = here.instructions - bare.instructions
+            rows.append([f"{op} {runner} - bare", _number(aim),
+                         _number(value), "met" if value <= aim else "missed"])
     for (op, runner), (other, factor) in plan.RATIO_AIMS.items():
         if (op, runner) in have and (op, other) in have:
             value = have[op, runner].instructions \
@@ -127,6 +195,27 @@ def aims(figures):
                          f"{value:.2f}", "met" if value <= factor
                          else "missed"])
     return _table(["aim", "at most", "reached", ""], rows) if rows else ""
+
+
+def best(figures):
+    """Rows in which the best of ours is not below the best of KVM's modes."""
+    behind, count = [], 0
+    for macros in (False, True):
+        for op, cells in _by_op(figures, macros).items():
+            ours = [cells[name].instructions for name in plan.OURS
+                    if name in cells]
+            theirs = [cells[name].instructions for name in plan.THEIRS
+                      if name in cells]
+            if not ours or not theirs:
+                continue
+            count += 1
+            if min(ours) >= min(theirs):
+                behind.append(f"{op} ({_number(min(ours))} / "
+                              f"{_number(min(theirs))})")
+    if not count:
+        return ""
+    return (f"Best Tandem engine below best KVM mode in {count - len(behind)} "
+            f"of {count} rows; not below: {', '.join(behind) or 'none'}.")
 
 
 def missing(absent):
