@@ -64,6 +64,16 @@ static Bit64u entered[CPUS];	/* clock() at the last VM entry */
 static bool leaving[CPUS];	/* within a VM exit */
 static Bit64u idle_since[CPUS];
 static bool idle[CPUS];
+/* Privilege level 1: where a monitor may run a guest's kernel. */
+static Bit64u ring1_since[CPUS];
+static bool in_ring1[CPUS];
+/* Branches of supervisor code that a translator cannot chain. */
+enum near { RETURNS, INDIRECT_CALLS, INDIRECT_JUMPS, NEARS };
+static const char *const near_names[NEARS] = {
+	"supervisor_returns", "supervisor_indirect_calls",
+	"supervisor_indirect_jumps",
+};
+static Bit64u near_branches[NEARS];
 
 static histogram profile[WORLDS];
 /* The instruction whose count is not known before the next one starts. */
@@ -102,7 +112,12 @@ static counters now(void)
 		c["ticks"] += clock_of(cpu);
 		if (in_guest(cpu))
 			c["guest_instructions"] += clock_of(cpu) - entered[cpu];
+		if (in_ring1[cpu])
+			c["ring1_instructions"] +=
+				clock_of(cpu) - ring1_since[cpu];
 	}
+	for (int n = 0; n < NEARS; n++)
+		c[near_names[n]] = near_branches[n];
 	c["instructions"] = c["ticks"] - c["idle"];
 	return c;
 }
@@ -273,8 +288,45 @@ void tdm_vmexit(unsigned cpu, Bit32u reason)
 	total["guest_instructions"] += clock_of(cpu) - entered[cpu];
 }
 
+static void now_in_ring(unsigned cpu, unsigned level)
+{
+	if (in_ring1[cpu])
+		total["ring1_instructions"] += clock_of(cpu) - ring1_since[cpu];
+	in_ring1[cpu] = level == 1;
+	ring1_since[cpu] = clock_of(cpu);
+}
+
+void tdm_near_branch(unsigned cpu, unsigned what)
+{
+	if (BX_CPU(cpu)->sregs[BX_SEG_REG_CS].selector.rpl == 3)
+		return;
+	switch (what) {
+	case BX_INSTR_IS_RET:
+		near_branches[RETURNS]++;
+		break;
+	case BX_INSTR_IS_CALL_INDIRECT:
+		near_branches[INDIRECT_CALLS]++;
+		break;
+	case BX_INSTR_IS_JMP_INDIRECT:
+		near_branches[INDIRECT_JUMPS]++;
+		break;
+	}
+}
+
+/* The branch has been made. */
+void tdm_far_branch(unsigned cpu, unsigned what)
+{
+	if (what == BX_INSTR_IS_SYSCALL || what == BX_INSTR_IS_SYSENTER)
+		total["syscalls"]++;
+	else if (what == BX_INSTR_IS_IRET)
+		total["irets"]++;
+	now_in_ring(cpu, BX_CPU(cpu)->sregs[BX_SEG_REG_CS].selector.rpl);
+}
+
+/* Leads to ring 0; a gate to another one is a far branch as well. */
 void tdm_exception(unsigned cpu, unsigned vector)
 {
+	now_in_ring(cpu, 0);
 	count(in_guest(cpu) ? "guest_exception_" : "host_exception_", vector);
 }
 
@@ -288,11 +340,19 @@ void tdm_idle(unsigned cpu)
 void tdm_interrupt(unsigned cpu)
 {
 	awake(cpu);
+	now_in_ring(cpu, 0);
 	total[in_guest(cpu) ? "guest_interrupts" : "host_interrupts"]++;
+}
+
+/* Reached the device: was not intercepted. */
+void tdm_in(void)
+{
+	total["port_accesses"]++;
 }
 
 void tdm_out(Bit16u port, unsigned value)
 {
+	total["port_accesses"]++;
 	if (port != PORT_SYMBOLS)
 		return;
 	if (!symbols_file)

@@ -22,6 +22,9 @@ void tdm_vmexit(unsigned cpu, Bit32u reason);
 void tdm_exception(unsigned cpu, unsigned vector);
 void tdm_interrupt(unsigned cpu);
 void tdm_idle(unsigned cpu);
+void tdm_near_branch(unsigned cpu, unsigned what);
+void tdm_far_branch(unsigned cpu, unsigned what);
+void tdm_in(void);
 void tdm_out(Bit16u port, unsigned value);
 
 #define BX_INSTR_INIT_ENV() tdm_init()
@@ -33,8 +36,13 @@ void tdm_out(Bit16u port, unsigned value);
 #define BX_INSTR_VMEXIT(cpu_id, reason, qualification) tdm_vmexit(cpu_id, reason)
 #define BX_INSTR_EXCEPTION(cpu_id, vector, error) tdm_exception(cpu_id, vector)
 #define BX_INSTR_HWINTERRUPT(cpu_id, vector, cs, eip) tdm_interrupt(cpu_id)
+#define BX_INSTR_UCNEAR_BRANCH(cpu_id, what, from, to) \
+	tdm_near_branch(cpu_id, what)
+#define BX_INSTR_FAR_BRANCH(cpu_id, what, cs, eip, new_cs, new_eip) \
+	tdm_far_branch(cpu_id, what)
 #define BX_INSTR_HLT(cpu_id) tdm_idle(cpu_id)
 #define BX_INSTR_MWAIT(cpu_id, address, len, flags) tdm_idle(cpu_id)
+#define BX_INSTR_INP(port, len) tdm_in()
 #define BX_INSTR_OUTP(port, len, value) tdm_out(port, value)
 
 #endif
