@@ -148,8 +148,9 @@ int emul_op_ltr(struct tdm_emul_ctxt *c)
 	if (rc)
 		return rc;
 	busy = d.raw | BIT_ULL(41);
-	rc = c->ops->cmpxchg(c, d.lin, &d.raw, &busy, 8,
-			     TDM_ACC_WRITE | ACC_SYS);
+	/* In parentheses: the kernel has a macro of this name. */
+	rc = (c->ops->cmpxchg)(c, d.lin, &d.raw, &busy, 8,
+			       TDM_ACC_WRITE | ACC_SYS);
 	/* A table that straddles pages or lies in a device is too odd. */
 	if (rc == TDM_EMUL_MMIO)
 		return TDM_EMUL_UNHANDLED;
