@@ -22,6 +22,7 @@ help:
 	@echo '  demo     boot a stock Debian kernel as guest in an emulated host'
 	@echo '  test     every test; last line "N passed, N failed, N skipped"'
 	@echo '  bench    what operations and workloads cost on each runner; BENCH=--quick'
+	@echo '  fuzz     random ioctls in an emulated host; FUZZ="--seconds 3600 --seed 7"'
 	@echo '  check    the quick subset of test: no emulated host'
 	@echo '  load     insmod build/tandem.ko here (real hardware, as root); unload'
 	@echo '  clean    remove build/'
@@ -52,6 +53,10 @@ test: deps
 bench: deps
 	@tools/bench/bench $(BENCH)
 
+fuzz: deps
+	+@$(MAKE) --no-print-directory modules KERNEL=6.1
+	@tools/testing/fuzz/ioctl_run --seconds 600 $(FUZZ)
+
 check:
 	@tools/testing/run --quick
 
@@ -64,4 +69,4 @@ unload:
 clean:
 	rm -rf $(B)
 
-.PHONY: all help deps modules tools demo test bench check load unload clean
+.PHONY: all help deps modules tools demo test bench fuzz check load unload clean
