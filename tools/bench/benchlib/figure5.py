@@ -7,8 +7,9 @@ from the counters, and the sum is held against what the boot took more. What is
 left is called so.
 
 Interrupts of clocks, the host's and the guest's, are priced by a workload that
-meets nothing else (compute); what came with them there is taken off the other
-counters.
+meets little else (compute): what its overhead is beside what else it met. The
+exits that belong to such an interrupt (arming the timer, EOI) come with it, and
+are taken off the boot's counters in the proportion they have there.
 """
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ WORKLOAD = "boot"
 CLOCK = "compute"
 # The parts must make up the measured overhead to within this.
 TOLERANCE = 0.10
+# Exits that come with a clock's interrupt.
+CLOCKED = ("vm_exit_wrmsr", "vm_exit_insn", "vm_exit_mmio", "vm_exit_apic")
 RUNNERS = ("tandem-bt", "tandem-bt-simple", "tandem-vmx-shadow",
            "tandem-vmx-ept")
 
@@ -68,32 +71,22 @@ class _Prices:
         return here.instructions - bare.instructions
 
 
-def _counts(prices):
-    """Events of the boot that did not come with a clock's interrupt, and those
-    that did."""
-    boot = prices.figure(WORKLOAD).events
-    clock = prices.figure(CLOCK).events
-    ticks = boot.get("vm_exit_host_intr", 0)
-    share = ticks / max(1, clock.get("vm_exit_host_intr", 0))
-    events = {name: max(0, count - share * clock.get(name, 0))
-              for name, count in boot.items()}
-    return events, ticks, clock.get("vm_exit_host_intr", 0)
+def _less_clock(events, clock):
+    """EVENTS of the boot without those that come with clock interrupts."""
+    share = events.get("vm_exit_host_intr", 0) \
+        / max(1, clock.get("vm_exit_host_intr", 0))
+    return {name: max(0, count - share * clock.get(name, 0))
+            if name in CLOCKED else count for name, count in events.items()}
 
 
-def _parts(prices):
-    """The parts, largest first."""
-    events, ticks, clock_ticks = _counts(prices)
-    bare = prices.figure(WORKLOAD, plan.BARE).events
+def _without_clock(prices, events, bare):
+    """The parts of a workload with EVENTS here and BARE ones there."""
 
     def here(*names):
         return sum(events.get("vm_" + name, 0) for name in names)
 
     launcher = min(here("user_exits"), here("exit_io"))
-    bt = here("bt_translated")
-    traced = prices.over_bare("trace_fault")
     found = [
-        Part("clock interrupts", ticks,
-             prices.over_bare(CLOCK) / max(1, clock_ticks)),
         Part("ports, launcher's", launcher, prices.over_bare("in")),
         Part("ports, in the kernel", here("exit_io") - launcher,
              prices.over_bare("in_pic")),
@@ -107,28 +100,56 @@ def _parts(prices):
         Part("true page faults", here("pf_true"), prices.over_bare("pgfault")),
         Part("hidden page faults", here("pf_hidden"),
              prices.over_bare("hidden_fault")),
-        Part("traced page-table writes", here("pf_trace"), traced),
+        Part("traced page-table writes",
+             here("pf_trace") - here("code_writes"),
+             prices.over_bare("trace_fault")),
+        Part("page tables compared at flushes", here("shadow_syncs"),
+             prices.over_bare("pte_flush") - prices.over_bare("cr3_reload")),
+        Part("shadow page tables made",
+             here("shadow_created") - here("root_misses"),
+             prices.over_bare("hidden_table")
+             - prices.over_bare("hidden_fault")),
     ]
-    if bt:
-        pair = prices.over_bare("callret")
-        found += [
-            Part("translation (units)", here("bt_translated"),
-                 prices.over_bare("translate")),
-            Part("call and return", bare.get("supervisor_returns", 0), pair),
-            Part("indirect calls and jumps",
-                 bare.get("supervisor_indirect_calls", 0)
-                 + bare.get("supervisor_indirect_jumps", 0),
-                 max(0, prices.over_bare("indirect_call") - pair)),
-            Part("indirect branches not found", here("bt_lookup_misses"),
-                 prices.over_bare("cpuid")),
-            Part("system calls", bare.get("syscalls", 0),
-                 prices.over_bare("syscall")),
-            Part("other instructions left to the monitor", here("exit_insn"),
-                 prices.over_bare("clts")),
-        ]
-    else:
+    if "vm_bt_insns" not in events:
         found.append(Part("INVLPG", here("exit_invlpg"),
                           prices.over_bare("invlpg")))
+        return found
+    pair = prices.over_bare("callret")
+    return found + [
+        Part("translation (units)", here("bt_translated"),
+             prices.over_bare("translate")),
+        Part("writes to translated code", here("code_writes"),
+             prices.over_bare("code_write")),
+        Part("call and return", bare.get("supervisor_returns", 0), pair),
+        Part("indirect calls and jumps",
+             bare.get("supervisor_indirect_calls", 0)
+             + bare.get("supervisor_indirect_jumps", 0),
+             max(0, prices.over_bare("indirect_call") - pair)),
+        Part("indirect branches not found", here("bt_lookup_misses"),
+             prices.over_bare("cpuid")),
+        Part("system calls", bare.get("syscalls", 0),
+             prices.over_bare("syscall")),
+        Part("other instructions left to the monitor", here("exit_insn"),
+             prices.over_bare("clts")),
+    ]
+
+
+def _parts(prices):
+    """The parts of the boot, largest first."""
+    boot, clock = (prices.figure(op) for op in (WORKLOAD, CLOCK))
+    bare = {op: prices.figure(op, plan.BARE).events
+            for op in (WORKLOAD, CLOCK)}
+    # What belongs to the clock there is in its price.
+    others = {name: count for name, count in clock.events.items()
+              if name not in CLOCKED}
+    beside = sum(part.total for part in _without_clock(
+        prices, others, bare[CLOCK]))
+    price = (prices.over_bare(CLOCK) - beside) \
+        / max(1, clock.events.get("vm_exit_host_intr", 0))
+    found = _without_clock(prices, _less_clock(boot.events, clock.events),
+                           bare[WORKLOAD])
+    found.append(Part("clock interrupts",
+                      boot.events.get("vm_exit_host_intr", 0), price))
     return sorted((part for part in found if part.count),
                   key=lambda part: -part.total)
 

@@ -88,6 +88,8 @@ NANO = {
     "traced_p_np": "first PTE write after a flush: to not present",
     "traced_np_p": "first PTE write after a flush: to present",
     "trace_fault": "first write to a page table since it is in use",
+    "pte_flush": "PTE changed, everything flushed",
+    "hidden_table": "first use of a page table the guest made before",
     "pte_flip": "PTE changed, INVLPG, write through it",
     "hidden_fault": "first use of a mapping the guest made before",
     "first_touch": "new PTE, first use of it",
@@ -99,39 +101,9 @@ NANO = {
     "cr3_switch_8": "MOV to CR3, eight address spaces in turn",
     "cr3_new": "MOV to CR3, an address space never seen",
     "translate": "four instructions that never ran before",
+    "code_write": "store to code that just ran",
     "ipi": "interrupt to a second processor that sleeps, and back",
 }
-# How cost grows with what is not touched: rows of their own names.
-GROWTH = {
-    # Blocks of code, run in turn, that there are; the last with a translation
-    # cache (bt_tc_mb) that does not hold them.
-    "code_100": "a block of 100",
-    "code_1000": "a block of 1,000",
-    "code_10000": "a block of 10,000",
-    "code_60000": "a block of 60,000, translation cache of 2 MiB",
-    # A byte handed on among processes, per hop.
-    "ring_10": "a hop among 10 processes",
-    "ring_100": "a hop among 100 processes",
-    # fork, exit, wait, per process.
-    "forkwait_128M": "forkwait with 128 MiB of memory",
-    "forkwait_1280M": "forkwait with 1,280 MiB of memory",
-}
-GROWTH_NANO = ("code_100", "code_1000", "code_10000")
-GROWTH_BOUND = "code_60000"
-GROWTH_MACRO = {"ring_10": (2000, 1000), "ring_100": (2000, 1000)}
-GROWTH_MEMORY = {"forkwait_128M": 128, "forkwait_1280M": 1280}
-GROWTH_FORKS = 60
-GROWTH_RUNNERS = (BARE, "tandem-vmx-ept", "tandem-vmx-shadow", "tandem-bt",
-                  "kvm-shadow")
-# A translation cache that does not hold GROWTH_BOUND's blocks; a module without
-# BT, or one that takes the size only when it is loaded, says so in the row.
-_TC_MB = "/sys/module/tandem/parameters/bt_tc_mb"
-SMALL_TC = f"was=$(cat {_TC_MB}); echo 2 > {_TC_MB}; {{}}; s=$?; " \
-    f"echo $was > {_TC_MB}; exit $s"
-# What the emulator as a guest's runner is asked to do: all takes too long.
-QEMU_MACRO = ("boot", "forkwait", "syscalls", "largeram", "compute")
-# Needs a second processor.
-SMP_NANO = "ipi"
 # A loop's own cost, subtracted from the operations of that kind.
 OVERHEAD = {"loop": "empty", "timed": "empty_timed"}
 # PTEs that ptemod_* change between two looks at the clock.
@@ -172,6 +144,38 @@ MACRO_TEXT = {
     "web_threads": "Apache, worker, one page over loopback",
 }
 
+# How cost grows with what is not touched: rows of their own names.
+GROWTH = {
+    # Blocks of code, run in turn, that there are; the last with a translation
+    # cache (bt_tc_mb) that does not hold them.
+    "code_100": "a block of 100",
+    "code_1000": "a block of 1,000",
+    "code_10000": "a block of 10,000",
+    "code_60000": "a block of 60,000, translation cache of 2 MiB",
+    # A byte handed on among processes, per hop.
+    "ring_10": "a hop among 10 processes",
+    "ring_100": "a hop among 100 processes",
+    # fork, exit, wait, per process.
+    "forkwait_128M": "forkwait with 128 MiB of memory",
+    "forkwait_1280M": "forkwait with 1,280 MiB of memory",
+}
+GROWTH_NANO = ("code_100", "code_1000", "code_10000")
+GROWTH_BOUND = "code_60000"
+GROWTH_MACRO = {"ring_10": (2000, 1000), "ring_100": (2000, 1000)}
+GROWTH_MEMORY = {"forkwait_128M": 128, "forkwait_1280M": 1280}
+GROWTH_FORKS = 60
+ALL_MACRO = {*MACRO, *GROWTH_MACRO, *GROWTH_MEMORY}
+GROWTH_RUNNERS = (BARE, "tandem-vmx-ept", "tandem-vmx-shadow", "tandem-bt",
+                  "kvm-shadow")
+# A translation cache that does not hold GROWTH_BOUND's blocks; a module without
+# BT, or one that takes the size only when it is loaded, says so in the row.
+_TC_MB = "/sys/module/tandem/parameters/bt_tc_mb"
+SMALL_TC = f"was=$(cat {_TC_MB}); echo 2 > {_TC_MB}; {{}}; s=$?; " \
+    f"echo $was > {_TC_MB}; exit $s"
+# What the emulator as a guest's runner is asked to do: all takes too long.
+QEMU_MACRO = ("boot", "forkwait", "syscalls", "largeram", "compute")
+# Needs a second processor.
+SMP_NANO = "ipi"
 # (operation, runner): instructions over the bare machine's, at most.
 AIMS = {
     **{(op, "tandem-bt"): aim for op, aim in (

@@ -72,3 +72,14 @@ def write(path, found, commit, machine, kernel):
     with open(path, "w", encoding="ascii") as out:
         json.dump({"commit": commit, "rows": rows}, out, indent=1)
         out.write("\n")
+
+
+def read(path):
+    """(figures, commit, machine) of a file that write() made."""
+    with open(path, encoding="ascii") as data:
+        saved = json.load(data)
+    found = [Figure(row["op"], row["runner"], row["instructions"],
+                    row["events"], row["n"], row["op"] in plan.ALL_MACRO, 0)
+             for row in saved["rows"]]
+    machines = {row["machine"] for row in saved["rows"]}
+    return found, saved["commit"], ", ".join(sorted(machines))

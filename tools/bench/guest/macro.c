@@ -21,6 +21,7 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "macro.h"
@@ -78,6 +79,14 @@ static void mark(unsigned long which)
 	asm volatile("prefetcht2 (%0)" : : "r"(which) : "memory");
 }
 
+/* Nothing is left to send while something is measured. */
+static void show(unsigned char which)
+{
+	fflush(stdout);
+	tcdrain(STDOUT_FILENO);
+	outb(which, MARKER_PORT);
+}
+
 static const struct workload {
 	const char *name;
 	void (*run)(unsigned long n);
@@ -118,8 +127,7 @@ static void measure(const struct workload *w, unsigned long n)
 	if (w->start)
 		w->start();
 	w->run(w->warm);
-	fflush(stdout);
-	outb(SHOW_BEFORE, MARKER_PORT);
+	show(SHOW_BEFORE);
 	mark(MARK_BEGIN);
 	ticks = rdtsc();
 	w->run(n);

@@ -355,6 +355,49 @@ TIMED_OP(traced_unchanged, trace_again(PT_P | PT_W),
 TIMED_OP(traced_p_np, trace_again(PT_P | PT_W), set_pte(window_pt, pool | PT_W))
 TIMED_OP(traced_np_p, trace_again(PT_W), set_pte(window_pt, pool | PT_P | PT_W))
 
+/* A page table used as it is until now, and then written to. */
+static u64 *used_table(void)
+{
+	u64 *pt, a = new_table(&pt);
+
+	set_pte(pt, pool | PT_P | PT_W);
+	flush();
+	touch(a);
+	return pt;
+}
+
+static void op_trace_fault(u64 n)
+{
+	u64 *pt;
+
+	TIMED(n, pt = used_table(), set_pte(pt + 1, pool | PT_P | PT_W));
+}
+
+/* The first use of anything a page table maps. */
+static u64 unused_table(void)
+{
+	u64 *pt, a = new_table(&pt);
+
+	set_pte(pt, pool | PT_P | PT_W | PT_A | PT_D);
+	flush();
+	return a;
+}
+
+static void op_hidden_table(u64 n)
+{
+	u64 a;
+
+	TIMED(n, a = unused_table(), touch(a));
+}
+
+/* A PTE changed, everything flushed. */
+static void op_pte_flush(u64 n)
+{
+	window_map(0, pool, PT_P | PT_W);
+	touch(w);
+	LOOP(n, ({ window_pt[0] ^= PAGE_SIZE; flush(); }));
+}
+
 static void op_pte_flip(u64 n)
 {
 	window_map(0, pool, PT_P | PT_W);
@@ -471,6 +514,14 @@ static void op_translate(u64 n)
 	ROUND(n, run_blocks(CODE + _round * n * BLOCK));
 }
 
+/* Data stored into code that was just run. */
+static void op_code_write(u64 n)
+{
+	u64 at = write_blocks(CODE, 1);
+
+	TIMED(n, run_blocks(at), *(volatile u8 *)at = 0x83);
+}
+
 /* N blocks run, NR different ones in turn. */
 static void blocks(u64 n, u64 nr)
 {
@@ -530,10 +581,10 @@ static const struct op ops[] = {
 	{ "ptemod_p_np", op_ptemod_p_np, 25 * BATCH, TIMED_KIND, BATCH },
 	{ "ptemod_np_p", op_ptemod_np_p, 25 * BATCH, TIMED_KIND, BATCH },
 	T(traced_unchanged, 250), T(traced_p_np, 250), T(traced_np_p, 250),
-	L(pte_flip), N(hidden_fault, PER_TABLE), N(first_touch, PER_TABLE),
+	T(trace_fault, 50), T(hidden_table, 50), L(pte_flush), L(pte_flip), N(hidden_fault, PER_TABLE), N(first_touch, PER_TABLE),
 	N(new_memory, PTES), T(invlpg, LOOPS), T(touch_after_invlpg, LOOPS),
 	L(cr3_reload), L(cr3_switch), L(cr3_switch_8), T(cr3_new, 50), P(translate, 250),
-	P(code_100, 10000), P(code_1000, 10000), P(code_10000, 10000),
+	T(code_write, 100), P(code_100, 10000), P(code_1000, 10000), P(code_10000, 10000),
 	P(code_60000, 60000),
 };
 
