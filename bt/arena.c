@@ -15,11 +15,6 @@
 #define PTE_TABLE	(BIT_ULL(0) | BIT_ULL(5))
 #define TC_TABLE_BYTES	(PAGE_SIZE * 512)
 
-/* A rel32 is anywhere; WRITE_ONCE() promises one store for aligned ones only. */
-struct unaligned32 {
-	u32 val;
-} __packed;
-
 /** tdm_arena_create() - tc->size is set; 0, -ENOMEM. What was allocated is freed by tdm_arena_destroy() */
 int tdm_arena_create(struct tdm_bt_vm *tc)
 {
@@ -137,7 +132,7 @@ void tdm_tc_read(struct tdm_bt_vm *tc, u32 off, void *buf, u32 len)
  */
 void tdm_tc_store32(struct tdm_bt_vm *tc, u32 off, u32 val)
 {
-	volatile struct unaligned32 *at;
+	volatile struct tdm_unaligned32 *at;
 
 	if (!tc->smp) {
 		tdm_tc_write(tc, off, &val, sizeof(val));

@@ -4,7 +4,7 @@
  * slot), tu.h (what the translator makes), classify.c, translate.c, emit.c
  * (translator); cache.c, space.c, link.c, lookup.c, faultmap.c, smc.c (translation
  * cache); monitor.c (the slot of a vCPU), gdt.c, world.c and switch.S (world
- * switch); engine.c, enter.c, exit.c, light.c (the engine's ops).
+ * switch); engine.c, enter.c, deliver.c, exit.c, light.c (the engine's ops).
  *
  * What runs how:
  *	guest at CPL 0, 64-bit code		translated, at CPL 1
@@ -234,7 +234,7 @@ void tdm_bt_code_written(struct tdm_vm *vm, u64 gpa, u64 len);	/* tdm_mmu_client
 extern const struct seq_operations tdm_bt_tc_seq;	/* explain.c; m->private is the VM */
 void tdm_bt_explain(struct tdm_vcpu *vcpu, u64 rip);	/* (p) tdm_engine_ops.explain */
 
-/* ---- engine.c, enter.c, exit.c, light.c ---- */
+/* ---- engine.c, enter.c, deliver.c, exit.c, light.c ---- */
 bool tdm_bt_must_emulate(struct tdm_vcpu *vcpu);
 void tdm_bt_enter(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
 int tdm_bt_slow(struct tdm_vcpu *vcpu, struct tdm_exit *exit);
@@ -243,6 +243,7 @@ void tdm_bt_op_iret(struct tdm_bt *b, struct tdm_exit *exit);	/* iret.c; (i) */
 void tdm_bt_iret_enter(struct tdm_bt *b);	/* iret.c; (i) */
 int tdm_bt_user_trap(struct tdm_bt *b, struct tdm_exit *exit);	/* user.c; (p) */
 bool tdm_bt_decode_exit(struct tdm_bt *b, struct tdm_exit *exit);	/* (i) monitor state */
+bool tdm_bt_deliver(struct tdm_bt *b);	/* deliver.c; (i) */
 bool tdm_bt_light(struct tdm_bt *b, const struct tdm_bt_pos *pos, u32 what);	/* light.c; (i) monitor state */
 
 #endif /* TDM_BT_H */

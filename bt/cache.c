@@ -305,18 +305,21 @@ static struct tdm_tu *tu_alloc(struct tdm_bt_vm *tc, const struct tdm_bt_tr *tr,
 	struct tdm_tu *tu;
 	int i;
 
-	tu = kzalloc(struct_size(tu, recs, tr->nr_recs), GFP_KERNEL_ACCOUNT);
+	tu = kmalloc(struct_size(tu, recs, tr->nr_recs), GFP_KERNEL_ACCOUNT);
 	if (!tu)
 		return NULL;
-	tu->rip = tr->rip;
-	tu->nr = tr->tu;
-	tu->off = off;
-	tu->len = tr->out_len;
-	tu->guest_len = tr->guest_len;
-	tu->nr_links = tr->nr_links;
-	tu->nr_insns = tr->nr_insns;
-	tu->nr_ident = tr->nr_ident;
-	tu->nr_recs = tr->nr_recs;
+	/* Links and refs that it does not have are looked at, too. */
+	*tu = (struct tdm_tu) {
+		.rip = tr->rip,
+		.nr = tr->tu,
+		.off = off,
+		.len = tr->out_len,
+		.guest_len = tr->guest_len,
+		.nr_links = tr->nr_links,
+		.nr_insns = tr->nr_insns,
+		.nr_ident = tr->nr_ident,
+		.nr_recs = tr->nr_recs,
+	};
 	memcpy(tu->recs, tr->recs, tr->nr_recs * sizeof(tr->recs[0]));
 	for (i = 0; i < tr->nr_links; i++) {
 		tu->links[i].target = tr->links[i].target;
@@ -354,7 +357,7 @@ static void note_first(struct tdm_bt_vm *tc, const struct tdm_tu *tu)
 static void add_refs(struct tdm_bt_vm *tc, struct tdm_tu *tu, const struct tdm_bt_fetched *f,
 		     struct tdm_code_page **spare)
 {
-	u32 first = min_t(u32, tu->guest_len, f->page_len), off = tu->rip & ~PAGE_MASK;
+	u32 off = tu->rip & ~PAGE_MASK, first = min_t(u32, tu->guest_len, PAGE_SIZE - off);
 
 	tu->ref[0].tu = tu;
 	tu->ref[0].off = off;
@@ -383,15 +386,47 @@ static void put_over(struct tdm_bt_vm *tc, struct tdm_tu_link *link, struct tdm_
 	tdm_vm_stat(tc->vm, bt_elided);
 }
 
+/* Has the vCPU's space a page of code there already? tc->lock held */
+static bool has_page(struct tdm_bt_vm *tc, struct tdm_bt *b, int nr)
+{
+	const struct tdm_bt_fetched *f = &b->tcv->fetched;
+	struct tdm_code_page *page = tdm_smc_page(tc, b->space, f->page[nr].va);
+
+	return page && page->gfn == f->page[nr].gfn;
+}
+
+/* What tdm_smc_add_ref() may need. 0, -ENOMEM */
+static int spare_pages(struct tdm_bt_vm *tc, struct tdm_bt *b, struct tdm_code_page **spare)
+{
+	bool have;
+	int i;
+
+	for (i = 0; i < b->tcv->fetched.nr_pages; i++) {
+		spin_lock(&tc->lock);
+		have = has_page(tc, b, i);
+		spin_unlock(&tc->lock);
+		if (have)
+			continue;
+		spare[i] = kzalloc(sizeof(*spare[i]), GFP_KERNEL_ACCOUNT);
+		if (!spare[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 /* tc->lock held. -EAGAIN: what it was made from is not so any more. */
 static int publish(struct tdm_bt_vm *tc, struct tdm_bt *b, struct tdm_tu *tu,
 		   struct tdm_tu *over, struct tdm_code_page **spare)
 {
 	const struct tdm_bt_fetched *f = &b->tcv->fetched;
+	int i;
 
 	if (!tdm_tc_fetch_good(tc, b) || tdm_space_add_root(tc, b, f->index, f->root) ||
 	    (over && over->dead))
 		return -EAGAIN;
+	for (i = 0; i < f->nr_pages; i++)
+		if (!spare[i] && !has_page(tc, b, i))
+			return -EAGAIN;
 	tu->space = b->space;
 	if (over)
 		put_over(tc, tdm_link_pending(b, tu->rip), tu);
@@ -425,16 +460,14 @@ static int install_tu(struct tdm_bt_vm *tc, struct tdm_bt *b, u32 off, struct td
 {
 	struct tdm_code_page *spare[2] = { };
 	struct tdm_tu *tu;
-	int r = -ENOMEM, i;
+	int r;
 
 	tu = tu_alloc(tc, tc->tr, off);
 	if (!tu)
 		return -ENOMEM;
-	for (i = 0; i < b->tcv->fetched.nr_pages; i++) {
-		spare[i] = kzalloc(sizeof(*spare[i]), GFP_KERNEL_ACCOUNT);
-		if (!spare[i])
-			goto free;
-	}
+	r = spare_pages(tc, b, spare);
+	if (r)
+		goto free;
 	spin_lock(&tc->lock);
 	r = publish(tc, b, tu, over, spare);
 	spin_unlock(&tc->lock);

@@ -146,8 +146,7 @@ static bool go_in(struct tdm_bt *b, struct tdm_exit *exit)
 {
 	struct tdm_vcpu *vcpu = b->vcpu;
 
-	if (unlikely(b->inject_valid)) {
-		/* Events are delivered by software. */
+	if (unlikely(b->inject_valid) && !tdm_bt_deliver(b)) {
 		vcpu->ops->cancel_injection(vcpu);
 		exit->kind = TDM_EXIT_EMULATE;
 		return false;

@@ -9,28 +9,19 @@
  * selector. All others are absent: loading them traps, and the core does it. There
  * is no LDT: selectors of one trap, too.
  *
- * The mirror is read when the guest's GDTR changes and when asked for
- * (tdm_bt_gdt_refresh()), not when the guest writes to its GDT. What is wrong
- * then until the next time: user code that loads, or asks LAR, LSL, VERR, VERW
- * about, a descriptor changed in memory since, sees the old one if it was DPL 3
- * code or data. A descriptor that is not in the mirror is never wrong when loaded
- * (it traps), but LAR and kin say "no". Descriptors have the accessed bit set,
- * the guest's in memory is not set by loads of user code.
+ * The mirror is mirror.c's. A descriptor that is not in it is never wrong when loaded
+ * (it traps), but LAR and kin say "no". Descriptors have the accessed bit set, the
+ * guest's in memory is not set by loads of user code.
  *
  * Must not put anything in the GDT with another DPL, a system descriptor, or one
- * at the monitor's own indices: gdt_put() is the only one that writes.
+ * at the monitor's own indices: gdt_put() and the mirror are the only ones that write.
  */
 #include <asm/desc.h>
 #include <asm/segment.h>
 #include <linux/mm.h>
 
-#include "arch/x86/msr_check.h"
 #include "arch/x86/segment.h"
 #include "bt/world.h"
-#include "shadow_mmu/mmu.h"
-
-#define AR_USABLE_MASK	(TDM_AR_P | TDM_AR_S | TDM_AR_DPL)
-#define AR_USABLE	(TDM_AR_P | TDM_AR_S | TDM_AR_DPL)	/* present, code or data, DPL 3 */
 
 /* Segments that user code loads; CS and SS come with the frame. */
 static const u8 data_segs[] = { TDM_SEG_ES, TDM_SEG_DS, TDM_SEG_FS, TDM_SEG_GS };
@@ -88,97 +79,10 @@ static bool gdt_put(struct tdm_bt_mon *m, const struct tdm_segment *s)
 {
 	u64 *entry = gdt_entry(m, s->selector);
 
-	if (!entry || (s->ar & TDM_AR_UNUSABLE) || (s->ar & AR_USABLE_MASK) != AR_USABLE)
+	if (!entry || (s->ar & TDM_AR_UNUSABLE) || (s->ar & TDM_BT_AR_MIRRORED) != TDM_BT_AR_MIRRORED)
 		return false;
 	WRITE_ONCE(*entry, seg_to_desc(s));
 	return true;
-}
-
-/* ---- the mirror ---- */
-
-/**
- * tdm_bt_gdt_stale() - is the mirror to be read before user code runs?
- * @b: loaded vCPU
- */
-bool tdm_bt_gdt_stale(const struct tdm_bt *b)
-{
-	const struct tdm_table *now = &b->vcpu->st.gdt, *then = &b->mon->guest_gdt;
-
-	return now->base != then->base || now->limit != then->limit;
-}
-
-/* A descriptor of the guest's, 0 if it cannot be read. *gpa is of the one before it. */
-static u64 read_desc(struct tdm_vcpu *vcpu, u64 gva, u64 *gpa)
-{
-	struct tdm_page_fault pf;
-	u64 desc = 0;
-
-	*gpa += 8;
-	if ((gva & ~PAGE_MASK) < 8 || *gpa == 8) {
-		if (!tdm_canonical(gva, 48) ||
-		    tdm_gva_to_gpa(vcpu, gva, TDM_ACCESS_READ | TDM_WALK_IMPLICIT | TDM_WALK_NO_AD,
-				   gpa, &pf)) {
-			*gpa = 0;
-			return 0;
-		}
-	}
-	/* One that lies across pages is absent: nobody has a GDT like that. */
-	if ((gva & ~PAGE_MASK) > PAGE_SIZE - 8 ||
-	    tdm_read_gpa(vcpu->vm, *gpa, &desc, sizeof(desc)))
-		return 0;
-	return desc;
-}
-
-/* @nr descriptors from @gva on to a page of the GDT. */
-static void mirror_page(struct tdm_vcpu *vcpu, u64 gva, u64 *to, unsigned int nr)
-{
-	struct tdm_segment seg;
-	u64 gpa = 0, desc;
-	unsigned int i;
-
-	for (i = 0; i < nr; i++) {
-		desc = read_desc(vcpu, gva + 8 * i, &gpa);
-		tdm_segment_from_desc(&seg, desc, 0);
-		WRITE_ONCE(to[i], (seg.ar & AR_USABLE_MASK) == AR_USABLE ?
-				  desc | (u64)TDM_AR_ACCESSED << 40 : 0);
-	}
-}
-
-/**
- * tdm_bt_gdt_refresh() - read the mirror
- * @b: loaded vCPU, host state, process context
- *
- * What cannot be read is absent. Return: 0 or -ENOMEM.
- */
-int tdm_bt_gdt_refresh(struct tdm_bt *b)
-{
-	struct tdm_vcpu *vcpu = b->vcpu;
-	const struct tdm_table *gdt = &vcpu->st.gdt;
-	struct tdm_bt_mon *m = b->mon;
-	unsigned int have = min_t(unsigned int, (gdt->limit + 1u) / 8, BT_GDT_GUEST);
-	const unsigned int per_page = PAGE_SIZE / 8;
-	unsigned int page, first, nr;
-
-	/* The hidden parts of what is loaded come from here, and go over it again. */
-	preempt_disable();
-	tdm_need(vcpu, TDM_ST_SEG_REST);
-	preempt_enable();
-	tdm_touch(vcpu, TDM_ST_SEG_REST);
-	m->user_cs.selector = 0;
-	for (page = 0; page < BT_GDT_PAGES; page++) {
-		first = page * per_page;
-		nr = first < have ? min(have - first, per_page) : 0;
-		if (nr && !m->gdt[page] && !tdm_bt_mon_gdt_page(m, page))
-			return -ENOMEM;
-		if (!m->gdt[page])
-			continue;
-		mirror_page(vcpu, gdt->base + first * 8, m->gdt[page], nr);
-		/* The monitor's own are in the last page. */
-		memset(m->gdt[page] + nr, 0,
-		       (min_t(unsigned int, per_page, BT_GDT_GUEST - first) - nr) * 8);
-	}
-	m->guest_gdt = *gdt;
-	return 0;
 }
 
 /* ---- CS and SS of user code ---- */

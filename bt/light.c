@@ -9,6 +9,7 @@
  */
 #include <asm/msr.h>
 
+#include "arch/x86/cpuid.h"
 #include "arch/x86/host.h"
 #include "bt/bt.h"
 #include "bt/trace.h"
@@ -25,6 +26,14 @@ static bool light_rdtsc(struct tdm_bt *b, const struct tdm_bt_rec *rec)
 	b->vcpu->regs.gpr[TDM_RAX] = (u32)now;
 	b->vcpu->regs.gpr[TDM_RDX] = now >> 32;
 	return true;
+}
+
+static bool light_rdtscp(struct tdm_bt *b, const struct tdm_bt_rec *rec)
+{
+	if (!tdm_guest_has(b->vcpu, X86_FEATURE_RDTSCP))
+		return false;
+	b->vcpu->regs.gpr[TDM_RCX] = (u32)b->vcpu->st.tsc_aux;
+	return light_rdtsc(b, rec);
 }
 
 static bool light_sreg_read(struct tdm_bt *b, const struct tdm_bt_rec *rec)
@@ -57,6 +66,7 @@ static bool light_swapgs(struct tdm_bt *b, const struct tdm_bt_rec *rec)
 
 static bool (*const light_ops[TDM_NR_BT_OPS])(struct tdm_bt *b, const struct tdm_bt_rec *rec) = {
 	[TDM_BT_OP_RDTSC]	= light_rdtsc,
+	[TDM_BT_OP_RDTSCP]	= light_rdtscp,
 	[TDM_BT_OP_SREG_READ]	= light_sreg_read,
 	[TDM_BT_OP_SWAPGS]	= light_swapgs,
 };

@@ -242,7 +242,7 @@ bool tdm_bt_callout(struct tdm_bt *b, u64 tc_va, struct tdm_bt_pos *pos, u32 *wh
 	if (at >= tc->size - TDM_TC_CELL + 1)
 		return false;
 	spin_lock(&tc->lock);
-	tdm_tc_read(tc, at + 2, &id, sizeof(id));
+	id = tdm_tc_read32(tc, at + 2);
 	*what = TDM_BT_ID_WHAT(id);
 	good = b->tcv && b->base == tc->base && callout_at(tc, b, at, id, pos);
 	spin_unlock(&tc->lock);

@@ -314,6 +314,7 @@ static void free_mon(struct tdm_bt_mon *m)
 	while (m->nr_pages)
 		free_page(m->pages[--m->nr_pages]);
 	free_pages((unsigned long)m->root, 1);
+	kvfree(m->mirror.was);
 	kfree(m);
 }
 

@@ -296,6 +296,9 @@ int tdm_space_ensure(struct tdm_bt *b)
 	bool flushed = tcv->check;
 	int r;
 
+	if (likely(old && !flushed && tcv->roots_gen == READ_ONCE(old->roots_gen) &&
+		   tcv->lookup && tcv->lookup->space == old && tcv->nr_spare))
+		return 0;
 	/* Until all is done. */
 	tcv->check = true;
 	s = find_space(tc, b, false, &r);

@@ -38,7 +38,7 @@
 #define TDM_TC_PAGE_HASH_BITS	10
 #define TDM_TC_PER_TU		64u	/* the TU table has room for one in so many bytes */
 #define TDM_TU_CHUNK		(PAGE_SIZE / sizeof(void *))
-#define TDM_TC_FETCH		(TDM_TU_MAX_INSNS * TDM_INSN_MAX_LEN)
+#define TDM_TC_FETCH		64u	/* bytes that a TU's instructions may begin in */
 
 static_assert(TDM_BT_TC_MAX / TDM_TC_PER_TU <= 1u << 28);	/* what TDM_BT_ID() holds */
 
@@ -360,6 +360,23 @@ int tdm_arena_back(struct tdm_bt_vm *tc, u32 off, u32 len);	/* (x) may sleep */
 void tdm_tc_store32(struct tdm_bt_vm *tc, u32 off, u32 val);	/* (t) code that may be running */
 void tdm_tc_write(struct tdm_bt_vm *tc, u32 off, const void *buf, u32 len);	/* (t) or (x) */
 void tdm_tc_read(struct tdm_bt_vm *tc, u32 off, void *buf, u32 len);
+
+/* A rel32 is anywhere; WRITE_ONCE() promises one store for aligned ones only. */
+struct tdm_unaligned32 {
+	u32 val;
+} __packed;
+
+/** tdm_tc_read32() - four bytes of code at any offset below tc->size - 3 */
+static inline u32 tdm_tc_read32(struct tdm_bt_vm *tc, u32 off)
+{
+	const u8 *page = READ_ONCE(tc->page[off / PAGE_SIZE]);
+	u32 val;
+
+	if (likely(page && off % PAGE_SIZE <= PAGE_SIZE - sizeof(val)))
+		return ((const struct tdm_unaligned32 *)(page + off % PAGE_SIZE))->val;
+	tdm_tc_read(tc, off, &val, sizeof(val));
+	return val;
+}
 
 /* ---- cache.c ---- */
 struct tdm_tu *tdm_tc_lookup(struct tdm_bt *b, u64 rip);	/* (t) alive, in b->space */

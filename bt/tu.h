@@ -144,8 +144,8 @@ struct tdm_bt_link {
  * @rip: in: guest address of the first instruction
  * @code: in: its bytes
  * @len: in: how many there are, from @rip
- * @page_len: in: how many of them are in @rip's page; an instruction may begin
- *	only there
+ * @page_len: in: an instruction may begin only in the first so many of them; all
+ *	are in @rip's page
  * @max_insns: in: 1 to TDM_TU_MAX_INSNS
  * @tu: in: the TU's number, for callouts
  * @va: in: address of the fragment in the monitor slot's TC

@@ -121,6 +121,27 @@ struct tdm_bt_tables {
 #define BT_NR_STACKS		5
 #define BT_MAX_PAGES		64
 
+/* Descriptors in the mirror: present, code or data, DPL 3. */
+#define TDM_BT_AR_MIRRORED	(TDM_AR_P | TDM_AR_S | TDM_AR_DPL)
+
+/**
+ * struct tdm_bt_mirror - what the mirror of the guest's GDT was made of
+ * @gdt: the GDTR
+ * @was: the descriptors in guest memory; 0 where there was none
+ * @nr: how many
+ * @room: how many @was has memory for
+ * @tried: all was done to have the shadow tables map them
+ * @at: the first one in the direct map, under @root and @tlb_gen
+ */
+struct tdm_bt_mirror {
+	struct tdm_table gdt;			/* (v) */
+	u64 *was;				/* (v) */
+	unsigned int nr, room;			/* (v) */
+	bool tried;				/* (v) */
+	const u64 *at;				/* (v) */
+	u64 root, tlb_gen;			/* (v) */
+};
+
 /**
  * struct tdm_bt_mon - the monitor slot of a vCPU and what it replaces
  * @tables: operands for switch.S
@@ -131,7 +152,7 @@ struct tdm_bt_tables {
  * @tss: the guest's view, the monitor's view
  * @idt: both views
  * @gdt: the guest's and the monitor's; NULL: all zeros
- * @guest_gdt: what GDT the mirror is of
+ * @mirror: what part of @gdt is the guest's
  * @switch_gdt: first page of the GDT used while switching
  * @index: PML4 entry of the slot
  * @host: what switch_in() found
@@ -161,7 +182,7 @@ struct tdm_bt_mon {
 	struct x86_hw_tss *tss[2];		/* (c) */
 	gate_desc *idt;				/* (c) */
 	u64 *gdt[BT_GDT_PAGES];			/* (v) */
-	struct tdm_table guest_gdt;		/* (v) */
+	struct tdm_bt_mirror mirror;		/* (v) */
 	u64 *switch_gdt;			/* (c) */
 	unsigned int index;			/* (v) */
 	struct tdm_host_crs host;		/* (v) */

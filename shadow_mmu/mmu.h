@@ -105,6 +105,7 @@ int tdm_mmu_vcpu_init(struct tdm_vcpu *vcpu);	/* any mode; the VM's mode is fina
 void tdm_mmu_vcpu_destroy(struct tdm_vcpu *vcpu);
 
 /* A #PF the engine caught. Fast: interrupts off, never sleeps, -EAGAIN: call the other. */
+void *tdm_shadow_reach(const struct tdm_vcpu *vcpu, u64 gva, bool write);	/* reach.c */
 int tdm_shadow_fault_fast(struct tdm_vcpu *vcpu, u64 gva, u32 error, struct tdm_page_fault *pf);
 int tdm_shadow_fault(struct tdm_vcpu *vcpu, u64 gva, u32 error, struct tdm_page_fault *pf);
 bool tdm_mmu_unshadow(struct tdm_vcpu *vcpu, u64 gva, u32 error);

@@ -49,7 +49,9 @@
 	X(bt_continuations,	"BT: direct branches not chained yet")	\
 	X(bt_lookup_misses,	"BT: indirect branches not in the lookup table") \
 	X(bt_syscalls,		"BT: system calls of direct user code")	\
+	X(bt_delivered,		"BT: interrupts and exceptions delivered without the interpreter") \
 	X(bt_user_traps,	"BT: user instructions that direct execution cannot do") \
+	X(bt_gdt_reads,		"BT: times the guest's GDT was read, since it had changed") \
 	X(exit_engine,		"exits for work of the engine's own that may sleep (BT: translation)") \
 	X(exit_insn,		"other instructions that exited")	\
 	X(exit_unhandled,	"exits that ended the VM or went to the caller as an error") \
