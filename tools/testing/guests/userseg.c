@@ -664,6 +664,61 @@ static void privileged(void)
 	expect_user_done("rdtsc.again", SNIP("", "rdtsc", ""));
 }
 
+/* ---- a GDT that changes in memory ---- */
+
+/* LSL and VERW of a descriptor that is another each time, without LGDT; then loads. */
+static void changes(int mode)
+{
+	static const struct {
+		const char *name;
+		u32 limit;
+		u8 access;
+		bool seen, verw, alias;
+	} steps[] = {
+		{ "data3", 0x1000, DESC_DATA | DESC_DPL3, true, true, false },
+		{ "limit", 0x2000, DESC_DATA | DESC_DPL3, true, true, false },
+		{ "data0", 0x2000, DESC_DATA, false, false, false },
+		{ "ro3", 0x3000, (DESC_DATA | DESC_DPL3) & ~2, true, false, false },
+		{ "absent", 0, 0, false, false, false },
+		{ "alias", 0x4000, DESC_DATA | DESC_DPL3, true, true, true },
+	};
+	struct snip s64 = SNIP("mov $0x5555, %edx", "lsl %ebx, %edx; verw %bx; setz %cl; movzx %cl, %esi", "");
+	struct snip s32 = SNIP32("mov $0x5555, %edx", "lsl %ebx, %edx; verw %bx; setz %cl; movzx %cl, %esi", "");
+	struct snip l64 = SNIP("", "mov %ebx, %es", "mov %es, %ecx; xor %edx, %edx; mov %edx, %es");
+	struct snip l32 = SNIP32("", "mov %ebx, %es", "mov %es, %ecx; xor %edx, %edx; mov %edx, %es");
+	const struct snip *s = mode == MODE_USER32 ? &s32 : &s64;
+	const struct snip *l = mode == MODE_USER32 ? &l32 : &l64;
+	volatile u64 *entry;
+	struct exec x;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		entry = &gdt[SEL_TEST0 / 8];
+		if (steps[i].alias)
+			entry = (u64 *)UALIAS(entry);
+		*entry = make_desc(0, steps[i].limit, steps[i].access, DESC_D);
+		init(&x, s, mode);
+		x.rbx = SEL_TEST0 | 3;
+		exec64(&x);
+		check(x.vec == VEC_DONE && x.rsi == steps[i].verw &&
+		      x.rdx == (steps[i].seen ? steps[i].limit : 0x5555),
+		      name2(name2("changes", mode_names[mode]), steps[i].name),
+		      "vec %lx limit %lx verw %lx", x.vec, x.rdx, x.rsi);
+	}
+	init(&x, l, mode);
+	x.rbx = SEL_TEST0 | 3;
+	exec64(&x);
+	check(x.vec == VEC_DONE && x.rcx == (SEL_TEST0 | 3),
+	      name2(name2("changes", mode_names[mode]), "load"), "vec %lx es %lx", x.vec, x.rcx);
+	gdt[SEL_TEST0 / 8] &= ~(1ull << 47);
+	init(&x, l, mode);
+	x.rbx = SEL_TEST0 | 3;
+	exec64(&x);
+	check(x.vec == EXC_NP && x.err == SEL_TEST0,
+	      name2(name2("changes", mode_names[mode]), "load_absent"), "vec %lx err %lx", x.vec,
+	      x.err);
+}
+
 void guest_main(void)
 {
 	int mode;
@@ -678,6 +733,8 @@ void guest_main(void)
 	flags();
 	transfers();
 	asm volatile("lldt %0" : : "r"((u16)0));
+	for (mode = MODE_USER; mode < NR_MODES; mode++)
+		changes(mode);
 	system_calls();
 	privileged();
 }
