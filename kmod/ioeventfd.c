@@ -43,10 +43,12 @@ struct ioevent {
 
 /**
  * struct tdm_ioevents - a bus's table
+ * @rcu: frees it when no reader is left
  * @n: entries
  * @e: sorted
  */
 struct tdm_ioevents {
+	struct rcu_head rcu;
 	unsigned int n;
 	struct ioevent e[];
 };
@@ -156,15 +158,6 @@ static struct tdm_ioevents *alloc(unsigned int n)
 	return t;
 }
 
-/* Nobody uses the old table when this returns. */
-static void replace(struct tdm_vm *vm, enum tdm_bus bus, struct tdm_ioevents *new)
-{
-	struct tdm_ioevents *old = locked(vm, bus);
-
-	rcu_assign_pointer(vm->ioevents[bus], new);
-	synchronize_rcu();
-	kvfree(old);
-}
 
 static int add(struct tdm_vm *vm, enum tdm_bus bus, const struct ioevent *e)
 {
@@ -184,7 +177,9 @@ static int add(struct tdm_vm *vm, enum tdm_bus bus, const struct ioevent *e)
 		memcpy(new->e + i + 1, old->e + i, (n - i) * sizeof(new->e[0]));
 	}
 	new->e[i] = *e;
-	replace(vm, bus, new);
+	rcu_assign_pointer(vm->ioevents[bus], new);
+	if (old)
+		kvfree_rcu(old, rcu);
 	return 0;
 }
 
@@ -202,7 +197,10 @@ static int del(struct tdm_vm *vm, enum tdm_bus bus, const struct ioevent *e)
 		memcpy(new->e, old->e, i * sizeof(new->e[0]));
 		memcpy(new->e + i, old->e + i + 1, (new->n - i) * sizeof(new->e[0]));
 	}
-	replace(vm, bus, new);
+	rcu_assign_pointer(vm->ioevents[bus], new);
+	/* The eventfd may go after this; programs take away hundreds in a row. */
+	synchronize_rcu_expedited();
+	kvfree(old);
 	eventfd_ctx_put(e->ctx);
 	return 0;
 }

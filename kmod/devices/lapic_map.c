@@ -6,7 +6,9 @@
  * Readers hold no lock: each table entry changes atomically, and a LAPIC is
  * only entered once its vCPU is complete. An entry that more than one LAPIC
  * claims (guests may give two the same xAPIC ID) reads SHARED; then all LAPICs
- * are asked one by one. IDs of 256 and more are found by vCPU ID.
+ * are asked one by one. IDs of 256 and more are found by vCPU ID; the eight bits
+ * an xAPIC shows of one, unless written, are an address of nobody: else in a VM of
+ * a thousand vCPUs, all in xAPIC mode at first, each ID would be SHARED.
  */
 #include <linux/slab.h>
 
@@ -106,9 +108,17 @@ static void take_out(struct tdm_apic_map *map, struct tdm_vm *vm,
 	WRITE_ONCE(*slot, left);
 }
 
+/* The ID register's value, as an address; MAP_IDS: none. */
+static u32 xapic_address(struct tdm_lapic *lapic)
+{
+	u32 id = tdm_lapic_x2_id(lapic), xid = tdm_lapic_reg(lapic, TDM_APIC_ID) >> 24;
+
+	return id >= MAP_IDS && xid == (u8)id ? MAP_IDS : xid;
+}
+
 static void find_keys(struct tdm_lapic *lapic, struct tdm_lapic_keys *k)
 {
-	u32 ldr = tdm_lapic_reg(lapic, TDM_APIC_LDR);
+	u32 ldr = tdm_lapic_reg(lapic, TDM_APIC_LDR), xid;
 	u8 logical = ldr >> 24;
 
 	memset(k, 0, sizeof(*k));
@@ -116,8 +126,9 @@ static void find_keys(struct tdm_lapic *lapic, struct tdm_lapic_keys *k)
 		k->x2 = tdm_lapic_x2_id(lapic) < MAP_IDS;
 	if (lapic->mode != TDM_LAPIC_XAPIC)
 		return;
-	k->has_xid = true;
-	k->xid = tdm_lapic_reg(lapic, TDM_APIC_ID) >> 24;
+	xid = xapic_address(lapic);
+	k->has_xid = xid < MAP_IDS;
+	k->xid = xid;
 	if (tdm_lapic_reg(lapic, TDM_APIC_DFR) >> 28 == TDM_APIC_DFR_FLAT) {
 		k->flat = logical;
 		return;
@@ -223,7 +234,7 @@ static bool match_physical(struct tdm_lapic *lapic, u32 dest)
 		return dest == id;
 	/* As KVM: an ID that the xAPIC cannot show is still its ID. */
 	return (id >= MAP_IDS && dest == id) ||
-	       dest == tdm_lapic_reg(lapic, TDM_APIC_ID) >> 24;
+	       (dest < MAP_IDS && dest == xapic_address(lapic));
 }
 
 static bool match_logical(struct tdm_lapic *lapic, u32 dest)
