@@ -51,6 +51,7 @@ extern int dev_rcu_readers;
 #define RCU_INIT_POINTER(p, v)	((p) = (v))
 #define rcu_replace_pointer(p, v, c) ({ __typeof__(p) o__ = (p); assert(c); (p) = (v); o__; })
 #define kfree_rcu(p, m)		kfree(p)
+#define rcu_access_pointer(p)	(p)
 #define kvfree_rcu(p, m)	kvfree(p)
 
 /* ---- memory ---- */
