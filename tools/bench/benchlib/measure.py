@@ -24,11 +24,8 @@ LAUNCHER = os.path.join(BUILD, "tandem")
 WORK = os.path.join(BUILD, "bench")
 NANO_MB = 128
 LINUX_MB = 256
-HOST_MB = 1536
-# With QEMU and its libraries in the host's memory.
-QEMU_HOST_MB = 2560
-# With a guest of the largest size.
-GROWTH_HOST_MB = 3072
+# The largest guest and QEMU with its libraries; all that Bochs can have.
+HOST_MB = 2048
 QEMU = "usr/bin/qemu-system-x86_64"
 # What QEMU's firmware directory needs for our guests.
 QEMU_DATA = (("qemu-system-data", "usr/share/qemu/linuxboot_dma.bin"),
@@ -233,6 +230,8 @@ def _growth(runner):
     found = {plan.GROWTH_BOUND: plan.SMALL_TC.format(
         _guest(runner, True, "op=" + plan.GROWTH_BOUND))}
     for name, memory in plan.GROWTH_MEMORY.items():
+        if runner.name not in plan.GROWTH_MEMORY_RUNNERS:
+            continue
         found[name] = _guest(runner, False, _append(
             {"forkwait": plan.GROWTH_FORKS}), memory)
     return found
@@ -312,9 +311,7 @@ def hosted(runners, ops, counts, growth, options):
     os.close(handle)
     qemu = any(runner.qemu for runner in runners)
     args = Namespace(machine="vmx", kernel="6.1", smp=1,
-                     mem=GROWTH_HOST_MB if growth else
-                     QEMU_HOST_MB if qemu else HOST_MB,
-                     emulator=None, cpu=options.cpu, append=[],
+                     mem=HOST_MB, emulator=None, cpu=options.cpu, append=[],
                      device="/dev/tandem", module_args=options.module_args,
                      verbose=options.verbose)
     files = [(LAUNCHER, "/root/tandem"), (NANO_ELF, "/root/nano.elf"),

@@ -156,17 +156,18 @@ GROWTH = {
     "ring_10": "a hop among 10 processes",
     "ring_100": "a hop among 100 processes",
     # fork, exit, wait, per process.
-    "forkwait_128M": "forkwait with 128 MiB of memory",
-    "forkwait_1280M": "forkwait with 1,280 MiB of memory",
+    "forkwait_100M": "forkwait with 100 MiB of memory",
+    "forkwait_1000M": "forkwait with 1,000 MiB of memory",
 }
 GROWTH_NANO = ("code_100", "code_1000", "code_10000")
 GROWTH_BOUND = "code_60000"
 GROWTH_MACRO = {"ring_10": (2000, 1000), "ring_100": (2000, 1000)}
-GROWTH_MEMORY = {"forkwait_128M": 128, "forkwait_1280M": 1280}
+GROWTH_MEMORY = {"forkwait_100M": 100, "forkwait_1000M": 1000}
 GROWTH_FORKS = 60
 ALL_MACRO = {*MACRO, *GROWTH_MACRO, *GROWTH_MEMORY}
 GROWTH_RUNNERS = (BARE, "tandem-vmx-ept", "tandem-vmx-shadow", "tandem-bt",
                   "kvm-shadow")
+GROWTH_MEMORY_RUNNERS = (BARE, "tandem-vmx-shadow", "tandem-bt")
 # A translation cache that does not hold GROWTH_BOUND's blocks; a module without
 # BT, or one that takes the size only when it is loaded, says so in the row.
 _TC_MB = "/sys/module/tandem/parameters/bt_tc_mb"

@@ -21,6 +21,15 @@ $data << EOD
 EOD
 """
 
+# As many as a stack may have parts, none like another.
+_COLOURS = "".join(f'set linetype {i} lc rgb "{colour}"\n' for i, colour in
+                   enumerate(("#4477aa", "#ee6677", "#228833", "#ccbb44",
+                              "#66ccee", "#aa3377", "#994455", "#004488",
+                              "#997700", "#6699cc", "#eecc66", "#117733",
+                              "#882255", "#bbbbbb", "#777777", "#333333"), 1))
+# Parts below this share of the whole are not shown by themselves.
+_SHOWN = 0.01
+
 
 def _draw(path, title, label, header, rows, extra):
     """ROWS of (name, numbers); a missing number is None."""
@@ -56,26 +65,21 @@ def _ops(figures, names):
 
 
 def _boot_overhead(figures, path, machine):
-    """The Figure-5 stack: a bar for each runner, a part for each operation."""
-    found = figure5.breakdowns(figures)
-    if not found:
-        return
-    names = list(dict.fromkeys(part.name for each in found
-                               for part in each.parts))
-    rows = []
-    for each in found:
-        totals = {part.name: part.total / 1e6 for part in each.parts}
-        rows.append((each.runner, [max(0, totals.get(name, 0))
-                                   for name in names]
-                     + [max(0, each.rest / 1e6), 0]))
-        rows.append((each.runner + " (measured)",
-                     [0] * (len(names) + 1) + [each.measured / 1e6]))
-    _draw(path("boot-overhead.svg"),
-          f"A boot's overhead by operation, {machine}",
-          "million instructions over bare",
-          [*names, "not accounted for", "measured"], rows,
-          "set style histogram rowstacked\nset yrange [0:*]\n"
-          "set key outside right vertical\n")
+    """The Figure-5 stack: for each runner the parts beside what they are of."""
+    for each in figure5.breakdowns(figures):
+        shown = [part for part in each.parts
+                 if part.total >= _SHOWN * each.measured]
+        few = sum(part.total for part in each.parts if part not in shown)
+        stack = [(part.name, part.total) for part in shown] \
+            + [("all others", few), ("not accounted for", max(0, each.rest))]
+        rows = [("by operation", [total / 1e6 for _, total in stack] + [0]),
+                ("measured", [0] * len(stack) + [each.measured / 1e6])]
+        _draw(path(f"boot-overhead-{each.runner}.svg"),
+              f"A boot's overhead on {each.runner}, {machine}",
+              "million instructions over bare",
+              [*(name for name, _ in stack), "measured"], rows,
+              "set style histogram rowstacked\nset yrange [0:*]\n"
+              "set key outside right vertical\n" + _COLOURS)
 
 
 def _growth(figures, path, machine):
