@@ -74,12 +74,27 @@ def write(path, found, commit, machine, kernel):
         out.write("\n")
 
 
-def read(path):
-    """(figures, commit, machine) of a file that write() made."""
+def _read_one(path):
     with open(path, encoding="ascii") as data:
         saved = json.load(data)
+    return saved["commit"], {(row["op"], row["runner"]): row
+                             for row in saved["rows"]}
+
+
+def read(paths):
+    """(figures, commit, machine) of files that write() made.
+
+    Rows of later ones take the place of earlier ones'; the commit says so.
+    """
+    commit, rows = _read_one(paths[0])
+    for path in paths[1:]:
+        other, more = _read_one(path)
+        runners = sorted({runner for _, runner in more} - {plan.BARE})
+        if other != commit:
+            commit += f" ({', '.join(runners)}: {other})"
+        rows.update(more)
     found = [Figure(row["op"], row["runner"], row["instructions"],
                     row["events"], row["n"], row["op"] in plan.ALL_MACRO, 0)
-             for row in saved["rows"]]
-    machines = {row["machine"] for row in saved["rows"]}
-    return found, saved["commit"], ", ".join(sorted(machines))
+             for row in rows.values()]
+    machines = {row["machine"] for row in rows.values()}
+    return found, commit, ", ".join(sorted(machines))
