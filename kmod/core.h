@@ -60,6 +60,8 @@ void tdm_skip_insn(struct tdm_vcpu *vcpu, u8 len);	/* RIP += len, shadow and RF 
 
 void tdm_insn_done_flags(struct tdm_vcpu *vcpu, u64 before);
 int tdm_interpreted_breakpoint(struct tdm_vcpu *vcpu, u64 hits);
+void tdm_hypercall(struct tdm_vcpu *vcpu);	/* VMCALL but for RIP */
+bool tdm_may_monitor(struct tdm_vcpu *vcpu);	/* MONITOR, MWAIT do nothing; false: #UD */
 int tdm_debug_step(struct tdm_vcpu *vcpu, u64 old_rip);
 int tdm_internal_error(struct tdm_vcpu *vcpu, u32 suberror, const struct tdm_exit *exit);
 

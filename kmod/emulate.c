@@ -163,9 +163,17 @@ static int op_set_cr(struct tdm_emul_ctxt *c, unsigned int cr, u64 val)
 	return r ? gp(c) : TDM_EMUL_DONE;
 }
 
+/* General detect of the caller's. */
+static u64 callers_gd(const struct tdm_vcpu *vcpu)
+{
+	return vcpu->guest_debug & KVM_GUESTDBG_USE_HW_BP ? vcpu->debug_dr7 & TDM_DR7_GD : 0;
+}
+
 static u64 op_get_dr(struct tdm_emul_ctxt *c, unsigned int dr)
 {
-	return tdm_dr_read(vcpu_of(c), dr);
+	u64 val = tdm_dr_read(vcpu_of(c), dr);
+
+	return dr == 7 ? val | callers_gd(vcpu_of(c)) : val;
 }
 
 static int op_set_dr(struct tdm_emul_ctxt *c, unsigned int dr, u64 val)
@@ -239,6 +247,17 @@ static int op_invpcid(struct tdm_emul_ctxt *c, u64 type, u64 pcid, u64 lin)
 	return TDM_EMUL_DONE;
 }
 
+static int op_hypercall(struct tdm_emul_ctxt *c)
+{
+	tdm_hypercall(vcpu_of(c));
+	return TDM_EMUL_DONE;
+}
+
+static bool op_may_monitor(struct tdm_emul_ctxt *c)
+{
+	return tdm_may_monitor(vcpu_of(c));
+}
+
 static void op_get_vec(struct tdm_emul_ctxt *c, unsigned int reg, void *data,
 		       unsigned int size)
 {
@@ -305,6 +324,8 @@ static const struct tdm_emul_ops emul_ops = {
 	.wbinvd		= op_wbinvd,
 	.invlpg		= op_invlpg,
 	.invpcid	= op_invpcid,
+	.hypercall	= op_hypercall,
+	.may_monitor	= op_may_monitor,
 	.get_vec	= op_get_vec,
 	.set_vec	= op_set_vec,
 	.get_mmx	= op_get_mmx,
@@ -335,7 +356,6 @@ static const struct { u32 feature; u64 flag; } feature_flags[] = {
 	{ X86_FEATURE_XMM3,	TDM_EMUL_F_SSE3 },
 	{ X86_FEATURE_XMM4_1,	TDM_EMUL_F_SSE4_1 },
 	{ X86_FEATURE_XMM4_2,	TDM_EMUL_F_SSE4_2 },
-	{ X86_FEATURE_MWAIT,	TDM_EMUL_F_MONITOR },
 	{ X86_FEATURE_SERIALIZE, TDM_EMUL_F_SERIALIZE },
 	{ X86_FEATURE_CLFLUSHOPT, TDM_EMUL_F_CLFLUSHOPT },
 	{ X86_FEATURE_CLWB,	TDM_EMUL_F_CLWB },
@@ -429,6 +449,14 @@ static void queue_event(struct tdm_vcpu *vcpu, const struct tdm_emul_event *ev)
 		.insn_len = ev->insn_len,
 	};
 	vcpu->ev.cur_valid = true;
+}
+
+static bool is_callers_gd(const struct tdm_emul *e)
+{
+	const struct tdm_emul_event *ev = &e->c.event;
+
+	return ev->type == TDM_EMUL_EXC && ev->vector == X86_TRAP_DB &&
+	       (ev->address & TDM_DR6_BD) && callers_gd(e->vcpu);
 }
 
 static int complete_emul(struct tdm_vcpu *vcpu)
@@ -565,6 +593,8 @@ int tdm_emulate(struct tdm_vcpu *vcpu, const struct tdm_exit *exit)
 		return step_done(e);
 	case TDM_EMUL_FAULT:
 		state_out(e);
+		if (unlikely(is_callers_gd(e)))
+			return tdm_interpreted_breakpoint(vcpu, TDM_DR6_BD);
 		queue_event(vcpu, &e->c.event);
 		return 1;
 	case TDM_EMUL_IO:

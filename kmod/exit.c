@@ -409,11 +409,16 @@ static int handle_rdpmc(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	return 1;
 }
 
+void tdm_hypercall(struct tdm_vcpu *vcpu)
+{
+	/* No hypercalls yet; KVM's answers, so that guests that probe can tell. */
+	tdm_set_reg(vcpu, TDM_RAX, tdm_cpl(vcpu) ? -KVM_EPERM : -KVM_ENOSYS);
+}
+
 static int handle_vmcall(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	tdm_stat(vcpu, exit_insn);
-	/* No hypercalls yet; KVM's answers, so that guests that probe can tell. */
-	tdm_set_reg(vcpu, TDM_RAX, tdm_cpl(vcpu) ? -KVM_EPERM : -KVM_ENOSYS);
+	tdm_hypercall(vcpu);
 	return skip_and_resume(vcpu, exit);
 }
 
@@ -453,14 +458,9 @@ static int handle_skip(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	return skip_and_resume(vcpu, exit);
 }
 
-/*
- * MONITOR and MWAIT, which CPUID does not offer: the ABI's default is that they
- * do nothing; a VMM that turned that quirk off gets what hardware does.
- */
 static int handle_mwait(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
-	if ((vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) &&
-	    !tdm_guest_has(vcpu, X86_FEATURE_MWAIT))
+	if (!tdm_may_monitor(vcpu))
 		return handle_undefined(vcpu, exit);
 	return handle_skip(vcpu, exit);
 }

@@ -10,6 +10,7 @@
 #include <linux/kvm.h>
 #include <asm/cpufeature.h>
 
+#include "arch/x86/cpuid.h"
 #include "arch/x86/cpuid_offer.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/vm.h"
@@ -156,4 +157,14 @@ int tdm_check_extension(struct tdm_vm *vm, long ext)
 		return extensions[i].fn ? extensions[i].fn(vm) : extensions[i].value;
 	}
 	return 0;
+}
+
+/*
+ * MONITOR and MWAIT, which CPUID does not offer: the ABI's default is that they
+ * do nothing; a VMM that turned that quirk off gets what hardware does.
+ */
+bool tdm_may_monitor(struct tdm_vcpu *vcpu)
+{
+	return !(vcpu->vm->disabled_quirks & KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) ||
+	       tdm_guest_has(vcpu, X86_FEATURE_MWAIT);
 }

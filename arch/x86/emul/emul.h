@@ -185,7 +185,8 @@ struct tdm_emul_io {
  * @wbinvd: WBINVD, WBNOINVD, INVD
  * @invlpg: INVLPG of a linear address
  * @invpcid: INVPCID with checked descriptor; FAULT if refused
- * @hypercall: VMCALL, VMMCALL; optional: without it, #UD
+ * @hypercall: VMCALL; optional: without it, #UD
+ * @may_monitor: MONITOR and MWAIT do nothing at CPL 0; optional: false, #UD
  * @get_vec: read vector register @reg, @size bytes 16 or 32
  * @set_vec: write it. With @zero_upper bytes above @size up to the maximum
  *	     vector length become 0 (VEX), else they are kept.
@@ -235,6 +236,7 @@ struct tdm_emul_ops {
 	void (*invlpg)(struct tdm_emul_ctxt *c, u64 lin);
 	int (*invpcid)(struct tdm_emul_ctxt *c, u64 type, u64 pcid, u64 lin);
 	int (*hypercall)(struct tdm_emul_ctxt *c);
+	bool (*may_monitor)(struct tdm_emul_ctxt *c);
 	/* vector registers */
 	void (*get_vec)(struct tdm_emul_ctxt *c, unsigned int reg, void *data,
 			unsigned int size);
@@ -270,7 +272,6 @@ struct tdm_emul_ops {
 #define TDM_EMUL_F_SSE3		BIT_ULL(19)
 #define TDM_EMUL_F_SSE4_1	BIT_ULL(20)
 #define TDM_EMUL_F_SSE4_2	BIT_ULL(21)	/* CRC32 */
-#define TDM_EMUL_F_MONITOR	BIT_ULL(22)
 #define TDM_EMUL_F_SERIALIZE	BIT_ULL(23)
 #define TDM_EMUL_F_CLFLUSHOPT	BIT_ULL(24)
 #define TDM_EMUL_F_CLWB		BIT_ULL(25)

@@ -270,7 +270,7 @@ int emul_op_fsbase(struct tdm_emul_ctxt *c)
 	return TDM_EMUL_DONE;
 }
 
-/* VMCALL, VMMCALL */
+/* VMCALL; VMMCALL is another vendor's */
 int emul_op_vmcall(struct tdm_emul_ctxt *c)
 {
 	return c->ops->hypercall ? c->ops->hypercall(c) : emul_ud(c);
@@ -279,7 +279,9 @@ int emul_op_vmcall(struct tdm_emul_ctxt *c)
 /* MONITOR, MWAIT: hints; sleeping for no time at all is allowed. */
 int emul_op_monitor(struct tdm_emul_ctxt *c)
 {
-	return emul_cpl(c) ? emul_ud(c) : TDM_EMUL_DONE;
+	if (emul_cpl(c) || !c->ops->may_monitor || !c->ops->may_monitor(c))
+		return emul_ud(c);
+	return TDM_EMUL_DONE;
 }
 
 /* What is undefined wherever this emulator runs. */

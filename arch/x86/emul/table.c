@@ -296,9 +296,9 @@ static const struct tdm_emul_op table[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	[M(SYSENTER)] = OP(sysenter),
 	[M(SYSEXIT)] = OP(sysexit),
 	[M(VMCALL)] = OP(vmcall),
-	[M(VMMCALL)] = OP(vmcall),
-	[M(MONITOR)] = OP(monitor, .feature = F(MONITOR)),
-	[M(MWAIT)] = OP(monitor, .feature = F(MONITOR)),
+	[M(VMMCALL)] = OP(ud),
+	[M(MONITOR)] = OP(monitor),
+	[M(MWAIT)] = OP(monitor),
 
 	/* undefined by definition, or because no guest is offered the feature */
 	[M(UD0)] = OP(ud),
