@@ -27,6 +27,9 @@ LINUX_MB = 256
 # The largest guest and QEMU with its libraries; all that Bochs can have.
 HOST_MB = 2048
 QEMU = "usr/bin/qemu-system-x86_64"
+QEMU_TCG = "usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so"
+# Seconds of the host it may take, of 50 million instructions each.
+QEMU_S = 400
 # What QEMU's firmware directory needs for our guests.
 QEMU_DATA = (("qemu-system-data", "usr/share/qemu/linuxboot_dma.bin"),
              ("qemu-system-data", "usr/share/qemu/kvmvapic.bin"),
@@ -264,7 +267,8 @@ def _commands(runners, ops, counts, growth):
             commands[runner.name, "setup"] = labrun.Command(
                 "setup", runner.setup, 60)
         for what, shell in _shells(runner, ops, counts, growth).items():
-            commands[runner.name, what] = labrun.Command(what, shell, 1800)
+            commands[runner.name, what] = labrun.Command(
+                what, shell, QEMU_S if runner.qemu else 1800)
         if runner.teardown:
             commands[runner.name, "teardown"] = labrun.Command(
                 "teardown", runner.teardown, 60)
@@ -283,7 +287,7 @@ def _wanted(what, runner, ops, counts):
 
 def _qemu_files():
     """[(host path, guest path)] of QEMU and all it needs."""
-    found = programs.files("qemu-system-x86", [QEMU])
+    found = programs.files("qemu-system-x86", [QEMU, QEMU_TCG])
     for package, path in QEMU_DATA:
         found.append((os.path.join(programs.tree(package), path),
                       "/root/qemu/" + os.path.basename(path)))

@@ -49,8 +49,9 @@ def figures(rows):
             overhead /= plan.BATCH
         events = {name: count / n for name, count in row.counts.items()
                   if name not in _NO_EVENTS}
+        # "vm_exits" is the emulator's.
         events.update({f"vm_{name}": value for name, value
-                       in row.stats.items()})
+                       in row.stats.items() if name != "exits"})
         found.append(Figure(
             row.op, row.runner,
             max(0, row.counts["instructions"] / n - overhead), events, row.n,

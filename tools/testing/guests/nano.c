@@ -581,10 +581,12 @@ static const struct op ops[] = {
 	{ "ptemod_p_np", op_ptemod_p_np, 25 * BATCH, TIMED_KIND, BATCH },
 	{ "ptemod_np_p", op_ptemod_np_p, 25 * BATCH, TIMED_KIND, BATCH },
 	T(traced_unchanged, 250), T(traced_p_np, 250), T(traced_np_p, 250),
-	T(trace_fault, 50), T(hidden_table, 50), L(pte_flush), L(pte_flip), N(hidden_fault, PER_TABLE), N(first_touch, PER_TABLE),
+	T(trace_fault, 50), T(hidden_table, 50), L(pte_flush), L(pte_flip),
+	N(hidden_fault, PER_TABLE), N(first_touch, PER_TABLE),
 	N(new_memory, PTES), T(invlpg, LOOPS), T(touch_after_invlpg, LOOPS),
-	L(cr3_reload), L(cr3_switch), L(cr3_switch_8), T(cr3_new, 50), P(translate, 250),
-	T(code_write, 100), P(code_100, 10000), P(code_1000, 10000), P(code_10000, 10000),
+	L(cr3_reload), L(cr3_switch), L(cr3_switch_8), T(cr3_new, 50),
+	P(translate, 250), T(code_write, 100),
+	P(code_100, 10000), P(code_1000, 10000), P(code_10000, 10000),
 	P(code_60000, 60000),
 };
 
