@@ -128,6 +128,9 @@ MACRO = {
     "web_processes": (100, 30),
     "web_threads": (100, 30),
 }
+# Whose VM exits are shown by reason.
+EXITS_OF = ("boot", "forkwait", "forkexec", "switch", "compile",
+            "web_processes")
 MACRO_TEXT = {
     "boot": "Linux from its entry to process 1",
     "forkwait": "fork, exit, wait",

@@ -129,13 +129,13 @@ def draw(figures, directory, machine):
         _draw(path("macro.svg"), f"Workloads, {machine}",
               "instructions over the bare machine's", runners, rows,
               "set yrange [0:*]\n")
-    for op in macro:
+    for op in _ops(figures, plan.EXITS_OF):
         some = [figure for figure in (_value(figures, op, runner)
                                       for runner in runners)
                 if figure and figure.events.get("vm_exits")]
         reasons = sorted({name for figure in some for name in figure.events
                           if name.startswith("exit_")})
-        if some:
+        if some and reasons:
             rows = [(figure.runner, [figure.events.get(name, 0)
                                      for name in reasons]) for figure in some]
             _draw(path(f"exits-{op}.svg"), f"VM exits: {op}, {machine}",

@@ -75,6 +75,8 @@ def exits(figures):
     """VM exits of the macro workloads, by reason."""
     parts = []
     for op, cells in _by_op(figures, True).items():
+        if op not in plan.EXITS_OF:
+            continue
         runners = [name for name in plan.RUNNERS
                    if name in cells and cells[name].events.get("vm_exits")]
         if not runners:

@@ -9,8 +9,8 @@
  * and commits, never with expectations here. "op=NAME,NAME" on the command line
  * selects.
  *
- * Each round also lies between two markers for the lab's Bochs
- * (tools/lab/emulator/hooks.cc), which counts events; elsewhere they are no-ops.
+ * Each round also lies between two markers for the lab's Bochs (hooks.cc in
+ * tools/lab/emulator), which counts events; elsewhere they are no-ops.
  *
  * Before the first round the same code runs a while unmeasured: a monitor that
  * translates or adapts is through with that then. Of several rounds the least
@@ -109,7 +109,8 @@ static inline void mark(u64 which)
  * Handlers as short as can be: the cost of an exception, not of a handler.
  * The faulting instructions are of the lengths skipped here.
  */
-extern char nano_pf_skip[], nano_pf_fix[], nano_de_skip[], nano_syscall[], nano_int[], nano_ret[];
+extern char nano_pf_skip[], nano_pf_fix[], nano_de_skip[], nano_syscall[],
+	nano_int[], nano_ret[];
 asm(".text\n"
     "nano_pf_skip:	add $8, %rsp\n	addq $2, (%rsp)\n	iretq\n"
     "nano_pf_fix:	add $8, %rsp\n	orq $1, (%rbx)\n	iretq\n"
