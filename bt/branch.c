@@ -3,8 +3,10 @@
  * Branches of the translator, and the code all fragments share.
  *
  * Return addresses on the guest's stack are the guest's: a RET is an indirect
- * branch like any other, looked up by guest address. Beware: everything here
- * keeps the flags, so no compares: LEA and JRCXZ take their place.
+ * branch like any other, looked up by guest address: a jump through a table by the
+ * address' low bits, to a stub of the target's that compares the rest with a
+ * constant. Beware: everything here keeps the flags, so no compares: LEA and JRCXZ
+ * take their place.
  */
 #include "bt/xlate.h"
 
@@ -103,11 +105,27 @@ bool tdm_xl_call(struct tdm_xl *x)
 	return true;
 }
 
-/* The target is in ind_rip: look it up. The TU ends here. */
-void tdm_xl_go_indirect(struct tdm_xl *x)
+/*
+ * The target is in ind_rip, RAX and RCX are spilled: to where the lookup table says
+ * for the target's low 16 bits. What is there checks the rest. The TU ends here.
+ */
+void tdm_xl_go_spilled(struct tdm_xl *x)
 {
-	tdm_emit_jmp(&x->e, x->tr->common);
+	static_assert(TDM_BT_LOOKUP_BITS == 16 && TDM_BT_LOOKUP_SIZE == 8);
+	tdm_xl_record(x, TDM_REC_INDIRECT, TDM_BT_STUB_RESTORE, 0);
+	tdm_emit_rip(&x->e, TDM_X86_LEA, TDM_RAX, x->tr->base + TDM_BT_LOOKUP, 0);
+	tdm_emit_state(&x->e, TDM_X86_MOVZX16, TDM_RCX, TDM_BTS_IND_RIP);
+	/* jmp [rax + rcx * 8] */
+	tdm_emit_bytes(&x->e, (const u8[]) { 0xff, 0x24, 0xc8 }, 3);
 	x->stop = true;
+}
+
+/* The same, nothing spilled. */
+static void go_indirect(struct tdm_xl *x)
+{
+	xl_spill(x, TDM_RAX);
+	xl_spill(x, TDM_RCX);
+	tdm_xl_go_spilled(x);
 }
 
 static void store_site(struct tdm_xl *x)
@@ -128,7 +146,7 @@ bool tdm_xl_ret(struct tdm_xl *x)
 		/* All of it in one instruction. */
 		tdm_emit_state(&x->e, TDM_X86_POP_M, 0, TDM_BTS_IND_RIP);
 		tdm_xl_record(x, TDM_REC_INDIRECT, 0, 0);
-		tdm_xl_go_indirect(x);
+		go_indirect(x);
 		return true;
 	}
 	xl_spill(x, TDM_RAX);
@@ -139,7 +157,7 @@ bool tdm_xl_ret(struct tdm_xl *x)
 	xl_before(x, 0);
 	tdm_emit_lea_rsp(&x->e, 8 + x->rec.imm);
 	tdm_xl_record(x, TDM_REC_INDIRECT, 0, 0);
-	tdm_xl_go_indirect(x);
+	go_indirect(x);
 	return true;
 }
 
@@ -254,7 +272,7 @@ bool tdm_xl_jmp_ind(struct tdm_xl *x)
 		xl_unspill(x, TDM_RAX);
 	}
 	tdm_xl_record(x, TDM_REC_INDIRECT, 0, 0);
-	tdm_xl_go_indirect(x);
+	go_indirect(x);
 	return true;
 }
 
@@ -279,71 +297,51 @@ bool tdm_xl_call_ind(struct tdm_xl *x)
 		xl_unspill(x, TDM_RAX);
 	}
 	tdm_xl_record(x, TDM_REC_INDIRECT, 0, 0);
-	tdm_xl_go_indirect(x);
+	go_indirect(x);
 	return true;
-}
-
-static void common_indirect(struct tdm_xl *x, u16 restore)
-{
-	tdm_xl_record(x, TDM_REC_INDIRECT, restore, 0);
-}
-
-/*
- * RDX = entry of the lookup table for RAX, RCX = its ntag + RAX: 0 if it is for
- * this target.
- */
-static void common_probe(struct tdm_xl *x)
-{
-	static const u8 scale_load_compare[] = {
-		0x8d, 0x0c, 0x09,		/* lea ecx, [rcx + rcx] */
-		0x48, 0x8d, 0x14, 0xca,		/* lea rdx, [rdx + rcx * 8] */
-		0x48, 0x8b, 0x0a,		/* mov rcx, [rdx] */
-		0x48, 0x8d, 0x0c, 0x01,		/* lea rcx, [rcx + rax] */
-	};
-	static const u8 movzx_ecx_ax[] = { 0x0f, 0xb7, 0xc8 };
-
-	static_assert(TDM_BT_LOOKUP_BITS == 16 && TDM_BT_LOOKUP_SIZE == 16 &&
-		      TDM_BT_LOOKUP_NTAG == 0);
-	tdm_emit_bytes(&x->e, movzx_ecx_ax, sizeof(movzx_ecx_ax));
-	tdm_emit_rip(&x->e, TDM_X86_LEA, TDM_RDX, x->tr->base + TDM_BT_LOOKUP, 0);
-	tdm_emit_bytes(&x->e, scale_load_compare, sizeof(scale_load_compare));
 }
 
 /* tu.h has the contract. */
 void tdm_bt_emit_common(struct tdm_bt_tr *tr)
 {
-	const u16 both = XL_BIT(TDM_RAX) | XL_BIT(TDM_RCX) | XL_BIT(TDM_RDX);
 	struct tdm_xl x;
-	unsigned int at;
 
 	tdm_xl_start(&x, tr);
-	common_indirect(&x, 0);
-	xl_spill(&x, TDM_RAX);
-	xl_spill(&x, TDM_RCX);
-	xl_spill(&x, TDM_RDX);
-	common_indirect(&x, both);
-	tdm_emit_state(&x.e, TDM_X86_LOAD, TDM_RAX, TDM_BTS_IND_RIP);
-	common_probe(&x);
-	tdm_emit_u8(&x.e, JRCXZ);
-	tdm_emit_u8(&x.e, 0);
-	at = x.e.len;
-
-	xl_unspill(&x, TDM_RDX);
+	tdm_xl_record(&x, TDM_REC_INDIRECT, TDM_BT_STUB_RESTORE, 0);
 	xl_unspill(&x, TDM_RCX);
 	xl_unspill(&x, TDM_RAX);
-	common_indirect(&x, 0);
+	tdm_xl_record(&x, TDM_REC_INDIRECT, 0, 0);
 	tdm_emit_callout(&x.e, TDM_BT_ID(TDM_BT_ID_COMMON, TDM_BT_WHAT_MISS));
-
-	tdm_emit_short(&x.e, at);
-	common_indirect(&x, both);
-	tdm_emit_bytes(&x.e, (const u8[]) { 0x48, 0x8b, 0x42, TDM_BT_LOOKUP_TC }, 4);
-	tdm_emit_state(&x.e, TDM_X86_STORE, TDM_RAX, TDM_BTS_IND_TC);
-	xl_unspill(&x, TDM_RDX);
-	xl_unspill(&x, TDM_RCX);
-	xl_unspill(&x, TDM_RAX);
-	common_indirect(&x, 0);
-	tdm_emit_state(&x.e, TDM_X86_JMP_M, 4, TDM_BTS_IND_TC);
 	if (WARN_ON_ONCE(x.e.overflow))
 		x.e.len = 0;
 	tr->out_len = x.e.len;
+}
+
+/* tu.h has the contract. */
+void tdm_bt_emit_stub(u8 *out, u64 va, u64 base, u64 rip, u64 fragment, u64 miss)
+{
+	struct tdm_emit e = {
+		.buf = out, .va = va, .state = base + TDM_BT_STATE, .max = TDM_BT_STUB_MAX,
+	};
+	unsigned int same;
+
+	static_assert(TDM_BT_STUB_RESTORE == (XL_BIT(TDM_RAX) | XL_BIT(TDM_RCX)));
+	tdm_emit_state(&e, TDM_X86_LOAD, TDM_RCX, TDM_BTS_IND_RIP);
+	if (xl_fits32(-rip)) {
+		/* lea rcx, [rcx - rip] */
+		tdm_emit_bytes(&e, (const u8[]) { 0x48, 0x8d, 0x89 }, 3);
+		tdm_emit_u32(&e, -rip);
+	} else {
+		tdm_emit_mov_imm(&e, TDM_RAX, -rip);
+		/* lea rcx, [rcx + rax] */
+		tdm_emit_bytes(&e, (const u8[]) { 0x48, 0x8d, 0x0c, 0x01 }, 4);
+	}
+	tdm_emit_bytes(&e, (const u8[]) { JRCXZ, 0 }, 2);
+	same = e.len;
+	tdm_emit_jmp(&e, miss);
+	tdm_emit_short(&e, same);
+	tdm_emit_state(&e, TDM_X86_LOAD, TDM_RCX, TDM_BTS_SPILL + 8 * TDM_RCX);
+	tdm_emit_state(&e, TDM_X86_LOAD, TDM_RAX, TDM_BTS_SPILL + 8 * TDM_RAX);
+	tdm_emit_jmp(&e, fragment);
+	WARN_ON_ONCE(e.overflow);
 }

@@ -63,6 +63,8 @@ struct tdm_bt_user {
 	u8 bytes[TDM_INSN_MAX_LEN];
 };
 
+#define TDM_BT_ENTRIES	16
+
 /**
  * struct tdm_bt - a vCPU in the BT engine; vcpu->engine_priv
  * @frame: first: the entry code's offsets
@@ -85,6 +87,9 @@ struct tdm_bt_user {
  * @resume_gen: tc_gen of that moment
  * @same: selectors of CPL 0 that IRETQ loaded, and the descriptors they stand for;
  *	cs 0: none yet
+ * @iret_key: what bt_state's fields for IRETQ were made for; 0: to be made
+ * @entry: by the guest's RIP: TC addresses of where system calls and events went
+ *	lately; good while tc_gen is @gen
  */
 struct tdm_bt {
 	struct tdm_bt_frame frame;	/* (v) */
@@ -112,6 +117,13 @@ struct tdm_bt {
 		struct tdm_table gdt;
 		u64 raw[2];
 	} same;				/* (v) */
+	u64 iret_key;			/* (v) */
+	struct {
+		u64 rip;
+		u64 tc;
+		u64 gen;
+		struct tdm_bt_space *space;
+	} entry[TDM_BT_ENTRIES];	/* (v) */
 };
 
 /* RFLAGS that the CPU has as the guest has them; the rest is virtual or fixed. */
@@ -184,6 +196,7 @@ int tdm_bt_tc_create(struct tdm_vm *vm);	/* (p) vm->engine_priv */
 void tdm_bt_tc_destroy(struct tdm_vm *vm);	/* (p) */
 u64 tdm_bt_tc_pde_page(struct tdm_vm *vm);	/* hpa of the PD for the slot's PDPTE of TC; guest's view: r-x */
 u64 tdm_bt_tc_gen(struct tdm_vm *vm);		/* changes when any fragment goes or moves */
+bool tdm_bt_tc_smp(struct tdm_vm *vm);
 void tdm_bt_tc_vcpu_destroy(struct tdm_vcpu *vcpu);	/* (p) lookup tables of the vCPU */
 
 /* (i) TC address of guest code at @rip (CPL 0) in b->space; 0: call tdm_bt_tc_fill(). */

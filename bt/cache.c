@@ -77,6 +77,12 @@ u64 tdm_bt_tc_gen(struct tdm_vm *vm)
 	return READ_ONCE(to_bt_vm(vm)->gen);
 }
 
+/** tdm_bt_tc_smp() - does another vCPU of the VM run translated code, too? any context */
+bool tdm_bt_tc_smp(struct tdm_vm *vm)
+{
+	return READ_ONCE(to_bt_vm(vm)->smp);
+}
+
 /** tdm_bt_tc_pde_page() - physical address of the page directory that maps the TC */
 u64 tdm_bt_tc_pde_page(struct tdm_vm *vm)
 {
@@ -157,6 +163,9 @@ void tdm_tc_flush_all(struct tdm_bt_vm *tc)
 	tc->top = tc->size;
 	tc->resets++;
 	tc->elided = false;
+	tc->nr_stubs = 0;
+	tc->want_stubs = false;
+	bitmap_zero(tc->stub_pages, tc->size / PAGE_SIZE);
 	memset(tc->first, 0, tc->size / PAGE_SIZE * sizeof(*tc->first));
 	tdm_lookup_clear_all(tc);
 	tdm_smc_free_gfns(tc);
@@ -192,14 +201,33 @@ static int set_base(struct tdm_bt_vm *tc, u64 base)
 	tc->nr_common_recs = tr->nr_recs;
 	tc->common_len = tr->out_len;
 	tc->bottom = tr->out_len;
+	tdm_lookup_clear_all(tc);
 	spin_unlock(&tc->lock);
 	return 0;
 }
 
 static bool is_full(const struct tdm_bt_vm *tc)
 {
-	return tc->bottom + TDM_TC_ALIGN + TDM_TU_MAX_HOST +
-	       TDM_TU_MAX_LINKS * TDM_TC_CELL > tc->top || tc->nr_tus == tc->max_tus;
+	return tc->bottom + TDM_TC_ALIGN + TDM_TU_MAX_HOST + TDM_TU_MAX_LINKS * TDM_TC_CELL +
+	       2 * PAGE_SIZE > tc->top || tc->nr_tus == tc->max_tus;
+}
+
+/* A page for stubs. tc->mutex held; there is room, see is_full() */
+static int more_stubs(struct tdm_bt_vm *tc)
+{
+	u32 off = (tc->top & PAGE_MASK) - PAGE_SIZE;
+	int r = tdm_arena_back(tc, off, PAGE_SIZE);
+
+	if (r)
+		return r;
+	spin_lock(&tc->lock);
+	tc->top = off;
+	__set_bit(off / PAGE_SIZE, tc->stub_pages);
+	tc->stub_next = off;
+	tc->nr_stubs = TDM_TC_STUBS;
+	tc->want_stubs = false;
+	spin_unlock(&tc->lock);
+	return 0;
 }
 
 /* Memory for one TU more, whatever comes of it. */
@@ -210,6 +238,11 @@ static int make_room(struct tdm_bt_vm *tc)
 
 	if (is_full(tc))
 		tdm_tc_flush_all(tc);
+	if (!tc->nr_stubs) {
+		r = more_stubs(tc);
+		if (r)
+			return r;
+	}
 	r = tdm_arena_back(tc, tc->bottom, TDM_TC_ALIGN + TDM_TU_MAX_HOST);
 	if (r)
 		return r;
@@ -266,7 +299,6 @@ static int translate(struct tdm_bt_vm *tc, struct tdm_bt *b, u64 rip, u32 off)
 	tr->base = tc->base;
 	for (i = 0; i < TDM_TU_MAX_LINKS; i++)
 		tr->cont[i] = tdm_tc_va(tc, tc->top - (i + 1) * TDM_TC_CELL);
-	tr->common = tdm_tc_va(tc, 0);
 	tr->mode = TDM_MODE_LONG64;
 	if (boot_cpu_data.x86_vendor == X86_VENDOR_AMD)
 		tr->mode |= TDM_DECODE_AMD;
@@ -384,6 +416,7 @@ static void put_over(struct tdm_bt_vm *tc, struct tdm_tu_link *link, struct tdm_
 	hlist_add_head(&link->in, &tu->in);
 	tc->elided = true;
 	tdm_vm_stat(tc->vm, bt_elided);
+	trace_tdm_bt_chain(tc->vm, tdm_link_tu(link)->rip, tu->rip, true);
 }
 
 /* Has the vCPU's space a page of code there already? tc->lock held */
@@ -557,8 +590,11 @@ static int join(struct tdm_bt_vm *tc, struct tdm_bt *b)
 	/* From now on the others are somebody else's fragments' users. */
 	if (tc->nr_vcpus++ && !tc->smp) {
 		tc->smp = true;
+		/* Either way the others leave the guest, and hear of it. */
 		if (tc->elided)
 			tdm_tc_flush_all(tc);
+		else
+			tdm_mmu_client->flush_vcpus(tc->vm);
 	}
 	spin_lock(&tc->lock);
 	list_add(&tcv->node, &tc->vcpus);
@@ -566,6 +602,22 @@ static int join(struct tdm_bt_vm *tc, struct tdm_bt *b)
 	spin_unlock(&tc->lock);
 	mutex_unlock(&tc->mutex);
 	return 0;
+}
+
+/* Somebody was short of stubs. 0, -ENOMEM */
+static int provide_stubs(struct tdm_bt_vm *tc)
+{
+	int r = 0;
+
+	if (likely(!READ_ONCE(tc->want_stubs)))
+		return 0;
+	mutex_lock(&tc->mutex);
+	if (is_full(tc))
+		tdm_tc_flush_all(tc);
+	else if (!tc->nr_stubs)
+		r = more_stubs(tc);
+	mutex_unlock(&tc->mutex);
+	return r;
 }
 
 /**
@@ -587,6 +639,9 @@ int tdm_bt_tc_fill(struct tdm_bt *b, u64 rip, struct tdm_exit *exit)
 	if (r)
 		return r;
 	tdm_smc_reap(tc);
+	r = provide_stubs(tc);
+	if (r)
+		return r;
 	for (tries = 0; tries < FILL_TRIES; tries++) {
 		r = fill_once(tc, b, rip, exit);
 		if (r == -EMSGSIZE)
@@ -632,11 +687,13 @@ int tdm_bt_tc_create(struct tdm_vm *vm)
 	tc->hash = kvcalloc(1 << TDM_TC_HASH_BITS, sizeof(*tc->hash), GFP_KERNEL_ACCOUNT);
 	tc->tr = kzalloc(sizeof(*tc->tr), GFP_KERNEL_ACCOUNT);
 	tc->empty = (u64 *)__get_free_page(GFP_KERNEL_ACCOUNT);
-	if (!tc->tu || !tc->hash || !tc->tr || !tc->empty || tdm_arena_create(tc)) {
+	tc->stub_pages = kvcalloc(BITS_TO_LONGS(tc->size / PAGE_SIZE), sizeof(long),
+				  GFP_KERNEL_ACCOUNT);
+	if (!tc->tu || !tc->hash || !tc->tr || !tc->empty || !tc->stub_pages ||
+	    tdm_arena_create(tc)) {
 		tdm_bt_tc_destroy(vm);
 		return -ENOMEM;
 	}
-	tdm_lookup_init_page(tc->empty);
 	return 0;
 }
 
@@ -663,6 +720,7 @@ void tdm_bt_tc_destroy(struct tdm_vm *vm)
 	kvfree(tc->hash);
 	kfree(tc->tr);
 	free_page((unsigned long)tc->empty);
+	kvfree(tc->stub_pages);
 	tdm_arena_destroy(tc);
 	kvfree(tc);
 	vm->engine_priv = NULL;

@@ -39,8 +39,8 @@ struct tdm_emit {
 #define TDM_X86_LEA		(TDM_X86_W | 0x8d)	/* lea r64, [m] */
 #define TDM_X86_XOR		(TDM_X86_W | 0x33)	/* xor r64, [m] */
 #define TDM_X86_OR		(TDM_X86_W | 0x0b)	/* or r64, [m] */
+#define TDM_X86_MOVZX16		(TDM_X86_0F | 0xb7)	/* movzx r32, word [m] */
 #define TDM_X86_POP_M		0x8f			/* /0: pop [m] */
-#define TDM_X86_JMP_M		0xff			/* /4: jmp [m] */
 
 #define TDM_JMP_LEN		5	/* JMP rel32 */
 #define TDM_JCC_LEN		6	/* Jcc rel32 */

@@ -13,6 +13,7 @@
 
 #include "arch/x86/cpuid.h"
 #include "bt/bt.h"
+#include "bt/trace.h"
 #include "uapi/tandem.h"
 
 /* ---- the machine ---- */
@@ -126,6 +127,7 @@ static void bt_sync_in(struct tdm_vcpu *vcpu, u32 mask)
 
 static void bt_leave(struct tdm_vcpu *vcpu)
 {
+	trace_tdm_bt_full_exit(vcpu->id);
 	tdm_bt_switch_out(to_bt(vcpu));
 }
 

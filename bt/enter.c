@@ -11,6 +11,7 @@
 
 #include "arch/x86/dr.h"
 #include "bt/bt.h"
+#include "bt/trace.h"
 #include "shadow_mmu/mmu.h"
 
 /* ---- what runs where ---- */
@@ -102,20 +103,40 @@ static void enter_user(struct tdm_bt *b)
 	f->rsp = vcpu->regs.gpr[TDM_RSP];
 }
 
+/* Where the guest has come to by itself, or is sent: handlers mostly. */
+static u64 entry_at(struct tdm_bt *b, u64 rip, u64 gen)
+{
+	typeof(&b->entry[0]) e = &b->entry[(rip >> 4 ^ rip >> 12) % TDM_BT_ENTRIES];
+	u64 tc;
+
+	if (likely(e->rip == rip && e->gen == gen && e->space == b->space))
+		return e->tc;
+	tc = tdm_bt_tc_find(b, rip);
+	if (tc) {
+		e->rip = rip;
+		e->tc = tc;
+		e->gen = gen;
+		e->space = b->space;
+	}
+	return tc;
+}
+
 /* Where translated code for the guest's RIP is; 0: nowhere yet. */
 static u64 resume_at(struct tdm_bt *b)
 {
-	u64 rip = b->vcpu->regs.rip;
+	u64 rip = b->vcpu->regs.rip, gen;
 
 	if (unlikely(!tdm_bt_space_fast(b)))
 		return 0;
-	if (likely(b->resume_gen == tdm_bt_tc_gen(b->vcpu->vm))) {
+	/* Before the search: what is found may have gone since. */
+	gen = tdm_bt_tc_gen(b->vcpu->vm);
+	if (likely(b->resume_gen == gen)) {
 		if (rip == b->resume_rip[0] && b->resume_tc[0])
 			return b->resume_tc[0];
 		if (rip == b->resume_rip[1] && b->resume_tc[1])
 			return b->resume_tc[1];
 	}
-	return tdm_bt_tc_find(b, rip);
+	return entry_at(b, rip, gen);
 }
 
 static bool enter_kernel(struct tdm_bt *b)
@@ -172,6 +193,8 @@ static bool go_in(struct tdm_bt *b, struct tdm_exit *exit)
 		tdm_bt_segs_in(b);
 	if (unlikely(vcpu->dirty & (TDM_ST_CR | TDM_ST_DR7 | TDM_ST_MSRS)))
 		tdm_bt_guest_changed(b);
+	if (unlikely(vcpu->dirty & TDM_ST_TABLES))
+		b->iret_key = 0;
 	vcpu->dirty = 0;
 	if (tdm_cpl(vcpu) == 3) {
 		enter_user(b);
@@ -200,6 +223,7 @@ void tdm_bt_enter(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 			exit->kind = TDM_EXIT_NONE;
 			exit->hw_reason = b->frame.vector;
 			exit->hw_qual = b->frame.rip;
+			trace_tdm_bt_light_exit(vcpu->id, b->frame.vector, b->frame.rip, b->user);
 		} while (tdm_bt_decode_exit(b, exit));
 	} while (exit->kind == TDM_EXIT_NONE && likely(!READ_ONCE(vcpu->requests)) &&
 		 likely(!tdm_bt_verify));
@@ -225,7 +249,10 @@ static int move_monitor(struct tdm_bt *b, struct tdm_exit *exit)
 		preempt_disable();
 		tdm_bt_mon_move(b, i);
 		preempt_enable();
+		/* All of these are addresses in the slot. */
 		b->resume_gen = ~0ull;
+		b->iret_key = 0;
+		memset(b->entry, 0, sizeof(b->entry));
 		r = tdm_mmu_move_monitor(vcpu, i);
 		return r ? r : 1;
 	}

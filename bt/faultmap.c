@@ -95,6 +95,15 @@ void tdm_tu_pos(struct tdm_bt_vm *tc, const struct tdm_tu *tu, u32 off, struct t
 	pos_at(tc, tu, record_at(tu->recs, tu->nr_recs, off - tu->off), pos);
 }
 
+/* In a stub of an indirect target: on the way. */
+static bool stub_pos(struct tdm_bt_pos *pos)
+{
+	memset(pos, 0, sizeof(*pos));
+	pos->rec.kind = TDM_REC_INDIRECT;
+	pos->rec.restore = TDM_BT_STUB_RESTORE;
+	return true;
+}
+
 /* In a cell: its INT has not been executed yet, so the branch has. */
 static bool cell_pos(struct tdm_bt_vm *tc, u32 off, struct tdm_bt_pos *pos)
 {
@@ -129,7 +138,8 @@ bool tdm_tc_pos(struct tdm_bt_vm *tc, u32 off, struct tdm_bt_pos *pos)
 	struct tdm_tu *tu;
 
 	if (off >= tc->top)
-		return cell_pos(tc, off, pos);
+		return test_bit(off / PAGE_SIZE, tc->stub_pages) ? stub_pos(pos) :
+								    cell_pos(tc, off, pos);
 	if (off < tc->common_len) {
 		if (!tc->nr_common_recs)
 			return false;

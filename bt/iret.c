@@ -34,7 +34,7 @@ static bool descriptor(struct tdm_bt *b, u16 selector, int slot, struct tdm_segm
 		return false;
 	if (b->iret_at[slot] != at) {
 		b->iret_at[slot] = at;
-		b->state->iret_ptr[slot] = at;
+		b->iret_key = 0;
 		return false;
 	}
 	tdm_segment_from_desc(s, READ_ONCE(b->state->args[ARG_DESC + slot]), selector);
@@ -82,6 +82,7 @@ static void learn_same(struct tdm_bt *b, u16 cs, u16 ss)
 	b->same.gdt = b->vcpu->st.gdt;
 	b->same.raw[0] = READ_ONCE(b->state->args[ARG_DESC + KERNEL_CS]);
 	b->same.raw[1] = READ_ONCE(b->state->args[ARG_DESC + KERNEL_SS]);
+	b->iret_key = 0;
 }
 
 static bool same_allowed(const struct tdm_bt *b)
@@ -100,16 +101,25 @@ static bool same_allowed(const struct tdm_bt *b)
  */
 void tdm_bt_iret_enter(struct tdm_bt *b)
 {
+	const struct tdm_vcpu *vcpu = b->vcpu;
 	struct tdm_bt_state *s = b->state;
+	u64 key = vcpu->st.seg[TDM_SEG_CS].selector | vcpu->st.seg[TDM_SEG_SS].selector << 16 |
+		  BIT_ULL(32) << vcpu->ev.nmi_masked;
+	bool smp = tdm_bt_tc_smp(vcpu->vm);
 	u64 none = b->base + TDM_BT_STATE + TDM_BTS_IRET_SAME + 8;
 	unsigned int i;
 
-	s->cs = b->vcpu->st.seg[TDM_SEG_CS].selector;
-	s->ss = b->vcpu->st.seg[TDM_SEG_SS].selector;
-	/* It may be the guest's doing that they are others: then args[] would lie. */
+	/* What the guest may have scribbled there since harms itself only. */
+	key |= (u64)smp << 34;
+	if (likely(b->iret_key == key))
+		return;
+	b->iret_key = key;
+	s->cs = vcpu->st.seg[TDM_SEG_CS].selector;
+	s->ss = vcpu->st.seg[TDM_SEG_SS].selector;
 	for (i = 0; i < ARRAY_SIZE(b->iret_at); i++)
 		s->iret_ptr[i] = b->iret_at[i] ?: b->base + TDM_BT_STATE + TDM_BTS_ARGS;
-	s->iret_bad = !same_allowed(b);
+	/* IRETQ serialises: code that another vCPU has changed must be seen behind it. */
+	s->iret_bad = smp || !same_allowed(b);
 	if (s->iret_bad) {
 		s->iret_same[0].ptr = none;
 		s->iret_same[1].ptr = none;

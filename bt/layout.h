@@ -24,7 +24,7 @@
  *	PRIV		not mapped	the monitor's own data (monitor's view only)
  *	SWITCH_GDT	not mapped	GDT while switching, ditto
  *	PSTACK		not mapped	stacks of NMI, #MC... in monitor state, ditto
- *	LOOKUP		rw-		indirect branches: guest RIP to TC address
+ *	LOOKUP		r--		indirect branches: guest RIP to TC address
  *	TC		r-x		translation cache, shared by the VM's vCPUs
  */
 #ifndef TDM_BT_LAYOUT_H
@@ -55,11 +55,13 @@
 #define TDM_BT_STACK_MC		(TDM_BT_STACK + 0xa000)
 #define TDM_BT_PSTACK_RSP0	(TDM_BT_PSTACK + 0x2000)
 
-/* Entries of the lookup table: index = low 16 bits of the guest's RIP. */
+/*
+ * Entries of the lookup table: index = low 16 bits of the guest's RIP. A u64: where
+ * in the TC to jump to, a stub that looks whether it is the one meant, or the
+ * common code for a miss.
+ */
 #define TDM_BT_LOOKUP_BITS	16
-#define TDM_BT_LOOKUP_SIZE	16
-#define TDM_BT_LOOKUP_NTAG	0	/* u64: minus the guest's RIP; 0 = free; the 0th: 1 = free */
-#define TDM_BT_LOOKUP_TC	8	/* u64: address in the TC */
+#define TDM_BT_LOOKUP_SIZE	8
 
 /*
  * INT n that translated code calls the monitor with: gates with DPL 1, so that
@@ -113,7 +115,7 @@
  *	to the alias STI
  * @kernel_gs: MSR_KERNEL_GS_BASE, for swapgs
  * @ind_rip: target of the indirect branch under way, guest's address
- * @ind_tc: the same, TC address
+ * @ind_tc: scratch of SWAPGS
  * @site: TDM_BT_ID() of the indirect branch under way
  * @cr0, @cr2, @cr3, @cr4: for reads; writes of the guest leave translated code
  * @flags: the guest's flags while a sequence uses the real ones: see

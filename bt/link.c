@@ -10,6 +10,7 @@
  * one; then there is only one vCPU.)
  */
 #include "bt/tc.h"
+#include "bt/trace.h"
 
 static void set_target(struct tdm_bt_vm *tc, const struct tdm_tu_link *link, u32 to)
 {
@@ -56,6 +57,7 @@ void tdm_link_chain(struct tdm_bt_vm *tc, struct tdm_tu_link *link, struct tdm_t
 	link->state = TDM_LINK_CHAINED;
 	hlist_add_head(&link->in, &to->in);
 	tdm_vm_stat(tc->vm, bt_chained);
+	trace_tdm_bt_chain(tc->vm, from->rip, to->rip, false);
 }
 
 /*
@@ -196,8 +198,9 @@ static bool miss_callout(struct tdm_bt_vm *tc, struct tdm_bt *b, u32 at, struct 
 	if (!tdm_tc_pos(tc, at, pos))
 		return false;
 	to = tdm_tc_lookup(b, rip);
-	if (to)
-		tdm_lookup_add(tc, b, to);
+	/* Or else it would come here each time. */
+	if (to && !tdm_lookup_add(tc, b, to))
+		to = NULL;
 	pos->rec.kind = TDM_REC_INDIRECT;
 	go_to(tc, pos, rip, to);
 	return true;

@@ -3,12 +3,11 @@
  * Lookup tables: what indirect branches look their target up in, in the TC, without
  * the monitor. One for each vCPU and space; only the current one is mapped.
  *
- * A table is direct-mapped by the low 16 bits of the guest's RIP, 1 MiB. Its pages
- * come one by one; where there is none, a page with free entries only is mapped. An
- * entry is only a hint here in C: what a table says is never read back for
- * anything but removing it.
- *
- * Free: the tag of an address that has another index, so that no target matches.
+ * A table is direct-mapped by the low 16 bits of the guest's RIP, 512 KiB of
+ * addresses in the TC: of the target's stub, which compares the rest, or of the
+ * common code for a miss. Its pages come one by one; where there is none, a page full
+ * of misses is mapped. What a table says is never read back for anything but
+ * removing it.
  */
 #include <linux/io.h>
 #include <linux/slab.h>
@@ -16,26 +15,23 @@
 #include "bt/tc.h"
 #include "shadow_mmu/mmu.h"
 
-#define ENTRY_WORDS	(TDM_BT_LOOKUP_SIZE / sizeof(u64))
 #define PER_PAGE	(PAGE_SIZE / TDM_BT_LOOKUP_SIZE)
 #define PTE_RO		(BIT_ULL(0) | BIT_ULL(5) | BIT_ULL(63))	/* P, A, NX */
 
-static_assert(TDM_BT_LOOKUP_NTAG == 0 && TDM_BT_LOOKUP_TC == sizeof(u64));
+static_assert(TDM_BT_LOOKUP_SIZE == sizeof(u64));
 
-/*
- * A tag of 0 is that of address 0, whose index is 0: entries with an index that is
- * a multiple of PER_PAGE get the tag of address 1 instead.
- */
-static u64 free_tag(unsigned int in_page)
+static u64 miss_va(const struct tdm_bt_vm *tc)
 {
-	return in_page ? 0 : -1ull;
+	return tdm_tc_va(tc, 0);
 }
 
-/** tdm_lookup_init_page() - a page with free entries only */
-void tdm_lookup_init_page(u64 *page)
+/** tdm_lookup_init_page() - a page of misses; tc->lock held, tc->base as it will be used */
+void tdm_lookup_init_page(const struct tdm_bt_vm *tc, u64 *page)
 {
-	memset(page, 0, PAGE_SIZE);
-	page[0] = free_tag(0);
+	unsigned int i;
+
+	for (i = 0; i < PER_PAGE; i++)
+		page[i] = miss_va(tc);
 }
 
 /** tdm_lookup_find() - the vCPU's table for a space; tc->lock held; NULL: none */
@@ -90,7 +86,6 @@ static int refill(struct tdm_bt_vm *tc, struct tdm_bt_tcv *tcv)
 		page = (u64 *)__get_free_page(GFP_KERNEL_ACCOUNT);
 		if (!page)
 			return tcv->nr_spare ? 0 : -ENOMEM;
-		tdm_lookup_init_page(page);
 		tdm_vm_stat_add(tc->vm, bt_mem_bytes, PAGE_SIZE);
 		tcv->spare[tcv->nr_spare++] = page;
 	}
@@ -135,31 +130,55 @@ static unsigned int index_of(u64 rip)
 	return rip & ((1u << TDM_BT_LOOKUP_BITS) - 1);
 }
 
+/* A TU's stub, made when it is first wanted. 0: no room; ask in process context. */
+static u32 stub_of(struct tdm_bt_vm *tc, struct tdm_tu *tu)
+{
+	u8 code[TDM_BT_STUB_MAX];
+
+	if (tu->stub)
+		return tu->stub;
+	if (!tc->nr_stubs) {
+		WRITE_ONCE(tc->want_stubs, true);
+		return 0;
+	}
+	memset(code, 0xcc, sizeof(code));
+	tdm_bt_emit_stub(code, tdm_tc_va(tc, tc->stub_next), tc->base, tu->rip,
+			 tdm_tc_va(tc, tu->off), miss_va(tc));
+	tdm_tc_write(tc, tc->stub_next, code, sizeof(code));
+	tu->stub = tc->stub_next;
+	tc->stub_next += TDM_BT_STUB_MAX;
+	tc->nr_stubs--;
+	return tu->stub;
+}
+
 /**
  * tdm_lookup_add() - indirect branches of a vCPU find a TU from now on
  * @tc: the TC; tc->lock held
  * @b: the vCPU, in the TU's space, not in the guest
  * @tu: alive
+ *
+ * Return: false: not yet, there is something to do in process context first.
  */
-void tdm_lookup_add(struct tdm_bt_vm *tc, struct tdm_bt *b, const struct tdm_tu *tu)
+bool tdm_lookup_add(struct tdm_bt_vm *tc, struct tdm_bt *b, struct tdm_tu *tu)
 {
 	struct tdm_bt_tcv *tcv = b->tcv;
 	struct tdm_bt_lookup *l = tcv->lookup;
 	unsigned int index = index_of(tu->rip), nr = index / PER_PAGE;
-	u64 *entry;
+	u32 stub;
 
 	if (tdm_bt_verify || !l || l->space != tu->space)
-		return;
+		return true;
+	stub = stub_of(tc, tu);
+	/* No page left: tdm_bt_space_fast() has more made. */
+	if (!stub || (!l->page[nr] && !tcv->nr_spare))
+		return false;
 	if (!l->page[nr]) {
-		/* None left: tdm_bt_space_fast() has more made. */
-		if (!tcv->nr_spare)
-			return;
 		l->page[nr] = tcv->spare[--tcv->nr_spare];
+		tdm_lookup_init_page(tc, l->page[nr]);
 		WRITE_ONCE(l->pt[nr], virt_to_phys(l->page[nr]) | PTE_RO);
 	}
-	entry = &l->page[nr][index % PER_PAGE * ENTRY_WORDS];
-	WRITE_ONCE(entry[1], tdm_tc_va(tc, tu->off));
-	WRITE_ONCE(entry[0], -tu->rip);
+	WRITE_ONCE(l->page[nr][index % PER_PAGE], tdm_tc_va(tc, stub));
+	return true;
 }
 
 /**
@@ -174,26 +193,34 @@ void tdm_lookup_remove(struct tdm_bt_vm *tc, const struct tdm_tu *tu)
 	struct tdm_bt_tcv *tcv;
 	u64 *page;
 
+	if (!tu->stub)
+		return;
 	list_for_each_entry(tcv, &tc->vcpus, node) {
 		l = tdm_lookup_find(tcv, tu->space);
 		page = l ? l->page[index / PER_PAGE] : NULL;
-		if (page && page[in * ENTRY_WORDS] == -tu->rip)
-			WRITE_ONCE(page[in * ENTRY_WORDS], free_tag(in));
+		if (page && page[in] == tdm_tc_va(tc, tu->stub))
+			WRITE_ONCE(page[in], miss_va(tc));
 	}
 }
 
-/** tdm_lookup_clear_all() - all tables of all vCPUs; tc->lock held, nobody uses them now */
+/**
+ * tdm_lookup_clear_all() - all tables of all vCPUs
+ * @tc: the TC; tc->lock held, nobody uses them now
+ *
+ * Also when tc->base has changed.
+ */
 void tdm_lookup_clear_all(struct tdm_bt_vm *tc)
 {
 	struct tdm_bt_lookup *l;
 	struct tdm_bt_tcv *tcv;
 	unsigned int i;
 
+	tdm_lookup_init_page(tc, tc->empty);
 	list_for_each_entry(tcv, &tc->vcpus, node)
 		list_for_each_entry(l, &tcv->lookups, node)
 			for (i = 0; i < TDM_LOOKUP_PAGES; i++)
 				if (l->page[i])
-					tdm_lookup_init_page(l->page[i]);
+					tdm_lookup_init_page(tc, l->page[i]);
 }
 
 /**

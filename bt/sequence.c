@@ -332,11 +332,7 @@ static void iret_commit(struct tdm_xl *x)
 	tdm_emit_u8(&x->e, POPFQ);
 	tdm_xl_record(x, TDM_REC_INDIRECT, ALL3, 0);
 	xl_unspill(x, TDM_RSP);
-	tdm_xl_record(x, TDM_REC_INDIRECT, both, 0);
-	xl_unspill(x, TDM_RCX);
-	xl_unspill(x, TDM_RAX);
-	tdm_xl_record(x, TDM_REC_INDIRECT, 0, 0);
-	tdm_xl_go_indirect(x);
+	tdm_xl_go_spilled(x);
 }
 
 /*

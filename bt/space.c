@@ -161,7 +161,8 @@ bool tdm_bt_space_fast(struct tdm_bt *b)
 	struct tdm_bt_tcv *tcv = b->tcv;
 	int err;
 
-	if (unlikely(!tcv || !b->space || READ_ONCE(tc->idle_work) || !tcv->nr_spare))
+	if (unlikely(!tcv || !b->space || READ_ONCE(tc->idle_work) || !tcv->nr_spare ||
+		     READ_ONCE(tc->want_stubs)))
 		return false;
 	if (likely(!tcv->check && tcv->roots_gen == READ_ONCE(b->space->roots_gen)))
 		return true;

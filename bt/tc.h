@@ -7,12 +7,14 @@
  *
  * One TC per VM (arena.c is its memory):
  *
- *	0 ........ common code | fragments -> ... free ... <- cells ........ size
+ *	0 ........ common code | fragments -> ... free ... <- cells, stubs .. size
  *
  * Fragments are made bottom-up and TUs are numbered in that order, so numbers and
  * addresses rise together: a TC address is found by a short binary search. Cells
  * (continuations: INT and id) are made top-down, one for each link, and stay: a
- * link can be unchained at any moment without allocating anything. Space is taken
+ * link can be unchained at any moment without allocating anything. Stubs are where
+ * the lookup tables lead; they have pages of their own among the cells, and a TU gets
+ * one when an indirect branch first goes there. Space is taken
  * back only by a full flush, which starts a new life of the TC (@resets).
  *
  * Locks, outermost first: tc->mutex (whoever adds code, revalidates a space,
@@ -36,6 +38,7 @@
 #define TDM_TC_ALIGN		16u	/* of a fragment that is not put over a JMP */
 #define TDM_TC_HASH_BITS	14
 #define TDM_TC_PAGE_HASH_BITS	10
+#define TDM_TC_STUBS		(PAGE_SIZE / TDM_BT_STUB_MAX)	/* of a page */
 #define TDM_TC_PER_TU		64u	/* the TU table has room for one in so many bytes */
 #define TDM_TU_CHUNK		(PAGE_SIZE / sizeof(void *))
 #define TDM_TC_FETCH		64u	/* bytes that a TU's instructions may begin in */
@@ -91,6 +94,7 @@ struct tdm_code_ref {
  * @rip: guest RIP
  * @nr: its number
  * @off, @len: the fragment in the TC
+ * @stub: where lookup tables lead for it; 0: none yet
  * @dead: nothing leads here any more; kept until the next full flush, because a
  *	vCPU may still be inside
  * @recs: fault map
@@ -104,6 +108,7 @@ struct tdm_tu {
 	u64 rip;			/* (c) */
 	u32 nr;				/* (c) */
 	u32 off;			/* (c) */
+	u32 stub;			/* (t) */
 	u16 len;			/* (t) shrinks by an elided JMP */
 	u16 guest_len;			/* (c) */
 	u8 nr_links;			/* (c) */
@@ -283,7 +288,10 @@ struct tdm_bt_tcv {
  * @pd, @pt: what the guest's view of the slot maps it with
  * @base: address of the slot that the code was made for; 0: nothing made yet
  * @bottom: end of the fragments
- * @top: lowest cell
+ * @top: lowest cell or stub
+ * @stub_next, @nr_stubs: room for stubs in the page made for them last
+ * @stub_pages: by number: these have stubs, not cells
+ * @want_stubs: there was no room: for whoever is in process context next
  * @common_len, @common_recs, @nr_common_recs: the common code and its fault map
  * @tu: chunks of TDM_TU_CHUNK pointers, by number
  * @nr_tus: numbers in use; 0 is the common code's
@@ -312,6 +320,10 @@ struct tdm_bt_vm {
 	u64 base;				/* (t)(x) */
 	u32 bottom;				/* (t)(x) */
 	u32 top;				/* (t)(x) */
+	u32 stub_next;				/* (t) */
+	u32 nr_stubs;				/* (t) */
+	unsigned long *stub_pages;		/* (t) */
+	bool want_stubs;			/* (t) */
 	u32 common_len;				/* (t)(x) */
 	u32 nr_common_recs;			/* (t)(x) */
 	struct tdm_bt_rec common_recs[TDM_TU_MAX_RECS]; /* (t)(x) */
@@ -336,7 +348,7 @@ struct tdm_bt_vm {
 	u32 nr_vcpus;				/* (x) */
 
 	struct tdm_bt_tr *tr;			/* (x) */
-	u64 *empty;				/* (c) */
+	u64 *empty;				/* (t) */
 };
 
 /** tdm_tc_tu() - a TU by its number, dead or alive; tc->lock held; NULL: none */
@@ -405,12 +417,12 @@ void tdm_link_resolve(struct tdm_bt *b, struct tdm_tu *tu);	/* (t) @tu is there 
 /* ---- lookup.c ---- */
 struct tdm_bt_lookup *tdm_lookup_find(struct tdm_bt_tcv *tcv, struct tdm_bt_space *space); /* (t) */
 int tdm_lookup_ensure(struct tdm_bt_vm *tc, struct tdm_bt *b, struct tdm_bt_space *space); /* (p) */
-void tdm_lookup_add(struct tdm_bt_vm *tc, struct tdm_bt *b, const struct tdm_tu *tu);	/* (t) */
+bool tdm_lookup_add(struct tdm_bt_vm *tc, struct tdm_bt *b, struct tdm_tu *tu);	/* (t) */
 void tdm_lookup_remove(struct tdm_bt_vm *tc, const struct tdm_tu *tu);	/* (t) in all vCPUs' */
 void tdm_lookup_clear_all(struct tdm_bt_vm *tc);	/* (t) */
 void tdm_lookup_drop_space(struct tdm_bt_vm *tc, struct tdm_bt_space *space); /* (x) not current anywhere */
 void tdm_lookup_free_all(struct tdm_bt_vm *tc, struct tdm_bt_tcv *tcv);
-void tdm_lookup_init_page(u64 *page);
+void tdm_lookup_init_page(const struct tdm_bt_vm *tc, u64 *page);	/* (t) */
 
 /* ---- faultmap.c ---- */
 struct tdm_tu *tdm_tc_at(struct tdm_bt_vm *tc, u32 off);	/* (t) the fragment there, dead or not */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints of the BT engine: what is translated, what is thrown away, and what
- * translated code leaves to the monitor.
+ * Tracepoints of the BT engine: what is translated, chained and thrown away, what
+ * translated code leaves to the monitor, and the two kinds of exit.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM tandem_bt
@@ -120,6 +120,56 @@ TRACE_EVENT(tdm_bt_callout,
 	),
 	TP_printk("vcpu %u rip 0x%llx %s", __entry->id, __entry->rip,
 		  __print_symbolic(__entry->op, TDM_BT_OP_NAMES))
+);
+
+TRACE_EVENT(tdm_bt_chain,
+	TP_PROTO(struct tdm_vm *vm, u64 from, u64 to, bool elided),
+	TP_ARGS(vm, from, to, elided),
+	TP_STRUCT__entry(
+		__array(char, vm, 32)
+		__field(u64, from)
+		__field(u64, to)
+		__field(bool, elided)
+	),
+	TP_fast_assign(
+		memcpy(__entry->vm, vm->name, sizeof(__entry->vm));
+		__entry->from = from;
+		__entry->to = to;
+		__entry->elided = elided;
+	),
+	TP_printk("vm %s from the TU at 0x%llx to 0x%llx%s", __entry->vm, __entry->from,
+		  __entry->to, __entry->elided ? " elided" : "")
+);
+
+TRACE_EVENT(tdm_bt_light_exit,
+	TP_PROTO(u32 id, u32 vector, u64 tc, bool user),
+	TP_ARGS(id, vector, tc, user),
+	TP_STRUCT__entry(
+		__field(u32, id)
+		__field(u32, vector)
+		__field(u64, tc)
+		__field(bool, user)
+	),
+	TP_fast_assign(
+		__entry->id = id;
+		__entry->vector = vector;
+		__entry->tc = tc;
+		__entry->user = user;
+	),
+	TP_printk("vcpu %u vector 0x%x at 0x%llx CPL %u", __entry->id, __entry->vector,
+		  __entry->tc, __entry->user ? 3 : 1)
+);
+
+TRACE_EVENT(tdm_bt_full_exit,
+	TP_PROTO(u32 id),
+	TP_ARGS(id),
+	TP_STRUCT__entry(
+		__field(u32, id)
+	),
+	TP_fast_assign(
+		__entry->id = id;
+	),
+	TP_printk("vcpu %u", __entry->id)
 );
 
 #endif /* TDM_BT_TRACE_H */

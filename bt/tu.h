@@ -152,7 +152,6 @@ struct tdm_bt_link {
  * @base: in: address of the monitor slot
  * @cont: in: addresses of the two continuations (INT and id, 6 bytes; the caller
  *	writes them)
- * @common: in: address of the common indirect-branch code
  * @mode: in: enum tdm_cpu_mode, with TDM_DECODE_AMD or not
  * @fsgsbase: in: RDGSBASE and friends may be used in sequences
  * @out: out: the fragment's bytes
@@ -175,7 +174,6 @@ struct tdm_bt_tr {
 	__u64 va;
 	__u64 base;
 	__u64 cont[TDM_TU_MAX_LINKS];
-	__u64 common;
 	__u8 max_insns;
 	__u8 mode;
 	__u8 fsgsbase;
@@ -210,11 +208,27 @@ int tdm_bt_translate(struct tdm_bt_tr *tr);
  * tdm_bt_emit_common() - the code that all fragments share
  * @tr: @va, @base, and @out set; fills @out, @out_len, @recs
  *
- * Starts with the indirect-branch lookup: on entry the target is in
- * tdm_bt_state.ind_rip, site set, the registers are the guest's. On a miss: a
- * callout with TDM_BT_ID(TDM_BT_ID_COMMON, TDM_BT_WHAT_MISS). All records are
- * TDM_REC_INDIRECT; what the branch was tells the record of its own, by site.
+ * Where indirect branches go whose target is not in the lookup table: the target is
+ * in tdm_bt_state.ind_rip, site set, RAX and RCX are spilled. A callout with
+ * TDM_BT_ID(TDM_BT_ID_COMMON, TDM_BT_WHAT_MISS). All records are TDM_REC_INDIRECT;
+ * what the branch was tells the record of its own, by site.
  */
 void tdm_bt_emit_common(struct tdm_bt_tr *tr);
+
+#define TDM_BT_STUB_MAX		64	/* bytes of a stub */
+#define TDM_BT_STUB_RESTORE	0x3	/* RAX, RCX: at any instruction of a stub */
+
+/**
+ * tdm_bt_emit_stub() - what the lookup table leads to for an indirect target
+ * @out: TDM_BT_STUB_MAX bytes
+ * @va: address they will run at
+ * @base: address of the monitor slot
+ * @rip: the target, guest's address
+ * @fragment: its fragment
+ * @miss: the common code
+ *
+ * Goes to @fragment if @rip is what tdm_bt_state.ind_rip says, else to @miss.
+ */
+void tdm_bt_emit_stub(__u8 *out, __u64 va, __u64 base, __u64 rip, __u64 fragment, __u64 miss);
 
 #endif /* TDM_BT_TU_H */

@@ -89,7 +89,7 @@ static inline bool xl_fits32(u64 v)
  * One per class. They emit the instruction of x->tr->insn. False: not this one
  * (nothing was emitted): a callout takes its place.
  */
-void tdm_xl_go_indirect(struct tdm_xl *x);
+void tdm_xl_go_spilled(struct tdm_xl *x);
 bool tdm_xl_jmp(struct tdm_xl *x);
 bool tdm_xl_jcc(struct tdm_xl *x);
 bool tdm_xl_loop(struct tdm_xl *x);

@@ -4,6 +4,7 @@
  * MMU decides what each one is; here is what follows from it.
  */
 #include "kmod/core.h"
+#include "kmod/trace.h"
 #include "shadow_mmu/mmu.h"
 
 /** tdm_fast_mmu_fault() - TDM_EXIT_MMU_FAULT with interrupts off */
@@ -38,8 +39,11 @@ int tdm_handle_mmu_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 enum tdm_fast tdm_fast_page_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 {
 	struct tdm_page_fault pf;
+	int r = tdm_shadow_fault_fast(vcpu, exit->pf.gva, exit->pf.error, &pf);
 
-	switch (tdm_shadow_fault_fast(vcpu, exit->pf.gva, exit->pf.error, &pf)) {
+	if (r >= 0)
+		trace_tdm_page_fault(vcpu, exit->pf.gva, exit->pf.error, r);
+	switch (r) {
 	case TDM_MMU_RESUME:
 		tdm_stat(vcpu, exit_page_fault);
 		/* An event cut short by the fault goes in again. */
@@ -67,8 +71,13 @@ int tdm_handle_page_fault(struct tdm_vcpu *vcpu, struct tdm_exit *exit)
 	int r;
 
 	tdm_stat(vcpu, exit_page_fault);
-	r = exit->pf.emulate ? TDM_MMU_EMULATE :
-	    tdm_shadow_fault(vcpu, exit->pf.gva, exit->pf.error, &pf);
+	if (exit->pf.emulate) {
+		r = TDM_MMU_EMULATE;
+	} else {
+		r = tdm_shadow_fault(vcpu, exit->pf.gva, exit->pf.error, &pf);
+		if (r >= 0)
+			trace_tdm_page_fault(vcpu, exit->pf.gva, exit->pf.error, r);
+	}
 	switch (r) {
 	case TDM_MMU_RESUME:
 		return 1;

@@ -13,6 +13,7 @@
 #include <linux/tracepoint.h>
 
 #include "arch/x86/vcpu.h"
+#include "shadow_mmu/mmu.h"
 
 #define TDM_EXIT_NAMES						\
 	{ TDM_EXIT_NONE,		"none" },		\
@@ -91,6 +92,31 @@ TRACE_EVENT(tdm_exit,
 	TP_printk("vcpu %u %s rip 0x%llx hw_reason 0x%x qual 0x%llx",
 		  __entry->id, __print_symbolic(__entry->kind, TDM_EXIT_NAMES),
 		  __entry->rip, __entry->hw_reason, __entry->hw_qual)
+);
+
+#define TDM_FAULT_NAMES						\
+	{ TDM_MMU_RESUME,	"hidden" },			\
+	{ TDM_MMU_TRUE_FAULT,	"true" },			\
+	{ TDM_MMU_MMIO,		"mmio" },			\
+	{ TDM_MMU_EMULATE,	"traced or emulated" }
+
+TRACE_EVENT(tdm_page_fault,
+	TP_PROTO(struct tdm_vcpu *vcpu, u64 gva, u32 error, int kind),
+	TP_ARGS(vcpu, gva, error, kind),
+	TP_STRUCT__entry(
+		__field(u32, id)
+		__field(u32, error)
+		__field(u64, gva)
+		__field(int, kind)
+	),
+	TP_fast_assign(
+		__entry->id = vcpu->id;
+		__entry->error = error;
+		__entry->gva = gva;
+		__entry->kind = kind;
+	),
+	TP_printk("vcpu %u address 0x%llx error 0x%x %s", __entry->id, __entry->gva,
+		  __entry->error, __print_symbolic(__entry->kind, TDM_FAULT_NAMES))
 );
 
 TRACE_EVENT(tdm_inject,

@@ -81,7 +81,6 @@ static void one_input(const u8 *data, size_t size)
 	tr.va = BASE + TDM_BT_TC + 0x1000 + s.va;
 	tr.cont[0] = tr.va - 0x100;
 	tr.cont[1] = tr.cont[0] + 6;
-	tr.common = BASE + TDM_BT_TC;
 	tr.mode = TDM_MODE_LONG64 | (s.flags & 1 ? TDM_DECODE_AMD : 0);
 	tr.fsgsbase = s.flags >> 1 & 1;
 	again = tr;

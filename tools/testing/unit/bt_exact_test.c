@@ -35,6 +35,7 @@
 #define FRAGMENT	(SAND_TC + 0x1000)
 #define CONT(i)		(SAND_TC + 0x4000 + 6 * (i))
 #define LANDING		(SAND_TC + 0x5000)
+#define STUB		(SAND_TC + 0x5040)
 #define TU		0x1234u
 
 /* Where code and data are: below 2 GiB, and where 32 bits do not reach. */
@@ -437,14 +438,20 @@ static bool callout(struct sand_cpu *cpu, const struct tdm_bt_rec *rec)
 	return advance(cpu) && cpu->regs.rip < tr.va + tr.out_len;
 }
 
-/* Outside of the fragment: continuations, common code, the landing place. */
+/* Outside of the fragment: continuations, a stub, common code, the landing place. */
 static bool outside(struct sand_cpu *cpu)
 {
 	static const struct tdm_bt_rec indirect = { .kind = TDM_REC_INDIRECT };
+	static const struct tdm_bt_rec stub = {
+		.kind = TDM_REC_INDIRECT, .restore = TDM_BT_STUB_RESTORE,
+	};
 	unsigned int i;
 	u32 id;
 
-	if (cpu->regs.rip - common.va < common.out_len) {
+	if (cpu->regs.rip - STUB < TDM_BT_STUB_MAX) {
+		reconstruct(cpu, &stub);
+		return follow();
+	} else if (cpu->regs.rip - common.va < common.out_len) {
 		reconstruct(cpu, find_rec(&common, cpu->regs.rip));
 		if (!follow())
 			return false;
@@ -623,11 +630,13 @@ static void set_lookup(struct bt_gen *g)
 {
 	u64 target = trace[nr_trace - 1].regs.rip;
 	u64 *entry = (u64 *)(SAND_BASE + TDM_BT_LOOKUP + (target & 0xffff) * TDM_BT_LOOKUP_SIZE);
+	bool other = bt_below(g, 2);
 
 	lookup_hit = bt_below(g, 2);
-	/* A free entry is 0, but for that of address 0: 1. */
-	entry[0] = lookup_hit ? -target : bt_below(g, 2) ? !(target & 0xffff) : -(target + 0x10000);
-	entry[1] = LANDING;
+	/* Free, or the stub of another address with the same low bits. */
+	tdm_bt_emit_stub((u8 *)STUB, STUB, SAND_BASE, lookup_hit ? target : target + 0x10000,
+			 LANDING, common.va);
+	*entry = lookup_hit || other ? STUB : common.va;
 }
 
 static void translated_run(struct bt_gen *g, const struct gstate *start)
@@ -715,7 +724,6 @@ static void init_slot(void)
 	tdm_bt_emit_common(&common);
 	memcpy((void *)common.va, common.out, common.out_len);
 	tr.base = SAND_BASE;
-	tr.common = common.va;
 	tr.mode = mode;
 	s->cr0 = 0x80050033;
 	s->cr2 = 0x123456789abc;

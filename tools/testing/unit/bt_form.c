@@ -2,7 +2,7 @@
 /*
  * The form of fragments, see bt_form.h: records and links in order; each host
  * instruction decodes, is one that may run at CPL 1, and branches only to where
- * instructions of the fragment, continuations or the common code begin.
+ * instructions of the fragment or continuations begin, or go through the lookup table.
  */
 #include "bt_form.h"
 
@@ -107,6 +107,9 @@ static bool may_run(const struct tdm_insn *insn, const struct tdm_insn_work *wor
 	case TDM_BTC_PUSHF:
 	case TDM_BTC_POPF:
 		return insn->opsize == 8;
+	case TDM_BTC_JMP_IND:
+		/* jmp [rax + rcx * 8] */
+		return insn->len == 3 && !memcmp(insn->bytes, "\xff\x24\xc8", 3);
 	default:
 		return insn->mnemonic == ZYDIS_MNEMONIC_INT &&
 		       insn->opnd[0].imm == TDM_BT_VEC_CALLOUT;
@@ -142,7 +145,7 @@ static const char *bad_code(const struct tdm_bt_tr *tr)
 		target = tr->va + off + insn.len + insn.opnd[0].imm;
 		if (target - tr->va < tr->out_len ? !start[target - tr->va] :
 		    target != tr->va + tr->out_len && target != tr->cont[0] &&
-		    target != tr->cont[1] && target != tr->common)
+		    target != tr->cont[1])
 			return "host branch to nowhere";
 	}
 	return off == tr->out_len ? NULL : "host code ends within an instruction";

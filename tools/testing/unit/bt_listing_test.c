@@ -234,6 +234,22 @@ static void print_sample(FILE *f, const struct sample *s)
 	print_fragment(f);
 }
 
+static void print_stub(FILE *f, const char *name, u64 rip)
+{
+	fprintf(f, "\n%s of %llx\n", name, (unsigned long long)rip);
+	memset(tr.out, 0xcc, TDM_BT_STUB_MAX);
+	tdm_bt_emit_stub(tr.out, VA + 0x1000, BASE, rip, VA, TC);
+	tr.va = VA + 0x1000;
+	tr.out_len = TDM_BT_STUB_MAX;
+	while (tr.out[tr.out_len - 1] == 0xcc)
+		tr.out_len--;
+	tr.nr_recs = 1;
+	tr.recs[0] = (struct tdm_bt_rec){
+		.kind = TDM_REC_INDIRECT, .restore = TDM_BT_STUB_RESTORE,
+	};
+	print_fragment(f);
+}
+
 static void print(FILE *f)
 {
 	unsigned int i;
@@ -246,6 +262,8 @@ static void print(FILE *f)
 	tr.va = TC;
 	tdm_bt_emit_common(&tr);
 	print_fragment(f);
+	print_stub(f, "stub", KERNEL);
+	print_stub(f, "stub, elsewhere", FAR);
 	tr.va = VA;
 }
 
@@ -257,7 +275,6 @@ int main(int argc, char **argv)
 	tr.base = BASE;
 	tr.cont[0] = CONT(0);
 	tr.cont[1] = CONT(1);
-	tr.common = TC;
 	tr.mode = TDM_MODE_LONG64;
 	tr.fsgsbase = 1;
 	if (argc > 1 && !strcmp(argv[1], "-p")) {

@@ -116,7 +116,6 @@ int main(int argc, char **argv)
 	tr.va = BASE + TDM_BT_TC + 0x1000;
 	tr.cont[0] = tr.va + 0x1000;
 	tr.cont[1] = tr.cont[0] + 6;
-	tr.common = BASE + TDM_BT_TC;
 	tr.mode = TDM_MODE_LONG64;
 	tr.fsgsbase = 1;
 	for (i = 0; i < repeat; i++)

@@ -91,22 +91,27 @@ static void audit_tus(struct tdm_bt_vm *tc)
 
 static void audit_lookups(struct tdm_bt_vm *tc)
 {
+	const u64 miss = SLOT + TDM_BT_TC;
 	struct tdm_bt_lookup *l;
 	struct tdm_bt_tcv *tcv;
+	struct m_stub stub;
 	struct tdm_tu *tu;
 	unsigned int i, e;
-	u64 *entry;
+	u64 entry;
 
 	list_for_each_entry(tcv, &tc->vcpus, node)
 		list_for_each_entry(l, &tcv->lookups, node)
 			for (i = 0; i < TDM_LOOKUP_PAGES; i++)
-				for (e = 0; l->page[i] && e < 256; e++) {
-					entry = &l->page[i][e * 2];
-					if ((-entry[0] & 0xffff) != i * 256 + e)
+				for (e = 0; l->page[i] && e < 512; e++) {
+					entry = l->page[i][e];
+					if (entry == miss)
 						continue;
-					tu = tdm_tc_at(tc, entry[1] - SLOT - TDM_BT_TC);
-					must(tu && !tu->dead && tu->rip == -entry[0] &&
-					     tu->space == l->space, "bad lookup entry");
+					tdm_tc_read(tc, entry - miss, &stub, sizeof(stub));
+					tu = tdm_tc_at(tc, stub.fragment - miss);
+					must(stub.va == entry && tu && !tu->dead &&
+					     tu->rip == stub.rip && tu->space == l->space &&
+					     (stub.rip & 0xffff) == i * 512 + e,
+					     "bad lookup entry");
 				}
 }
 

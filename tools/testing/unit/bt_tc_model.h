@@ -28,4 +28,11 @@ void fail(const char *fmt, ...);
 /* All structures against each other and against memory; ends the test if they are wrong. */
 void audit(void);
 
+/* What the model has for code of a stub. */
+struct m_stub {
+	u64 va;
+	u64 rip;
+	u64 fragment;
+};
+
 #endif /* BT_TC_MODEL_H */

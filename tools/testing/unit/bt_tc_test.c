@@ -304,6 +304,14 @@ void tdm_bt_emit_common(struct tdm_bt_tr *tr)
 	tr->recs[0] = (struct tdm_bt_rec){ .kind = TDM_REC_INDIRECT };
 }
 
+void tdm_bt_emit_stub(u8 *out, u64 va, u64 base, u64 rip, u64 fragment, u64 miss)
+{
+	const struct m_stub stub = { .rip = rip, .fragment = fragment, .va = va };
+
+	must(base == SLOT && miss == SLOT + TDM_BT_TC, "stub for another slot");
+	memcpy(out, &stub, sizeof(stub));
+}
+
 /* ---- a vCPU ---- */
 
 static struct tdm_tu *tu_at(u32 off)
@@ -370,18 +378,26 @@ static void go_indirect(struct m_vcpu *c)
 	u64 target = rnd(4) ? c->last[rnd(4)] : random_va(rnd(1u << 30)), va;
 	struct tdm_bt_pos pos;
 	struct tdm_tu *tu;
-	u64 *pt, *entry;
+	struct m_stub stub;
+	u64 *pt, entry;
 	u32 what_id;
 
 	c->last[rnd(4)] = target;
 	c->state.ind_rip = target;
 	must(c->lookup_pt, "no lookup table");
 	pt = __va(c->lookup_pt);
-	entry = __va((pt[(target & 0xffff) / 256] & 0xffffffffff000ull) + (target & 0xff) * 16);
-	if (entry[0] + target == 0) {
-		tu = tu_at(entry[1] - SLOT - TDM_BT_TC);
-		must(tu && tu->off == entry[1] - SLOT - TDM_BT_TC && tu->rip == target && !tu->dead,
-		     "a stale entry of the lookup table");
+	entry = ((u64 *)__va(pt[(target & 0xffff) / 512] & 0xffffffffff000ull))[target & 511];
+	tdm_tc_read(tc_of(), entry - SLOT - TDM_BT_TC, &stub, sizeof(stub));
+	if (entry != SLOT + TDM_BT_TC) {
+		must(stub.va == entry, "the lookup table leads to no stub");
+		must(tdm_bt_locate(&c->b, entry + rnd(48), &pos) &&
+		     pos.rec.kind == TDM_REC_INDIRECT && pos.target == target &&
+		     pos.rec.restore == TDM_BT_STUB_RESTORE, "record of a stub");
+	}
+	if (entry != SLOT + TDM_BT_TC && stub.rip == target) {
+		tu = tu_at(stub.fragment - SLOT - TDM_BT_TC);
+		must(tu && tu->off == stub.fragment - SLOT - TDM_BT_TC && tu->rip == target &&
+		     !tu->dead, "a stale entry of the lookup table");
 		c->at = tu->off;
 		table_hits++;
 		return;

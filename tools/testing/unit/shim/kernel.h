@@ -411,6 +411,7 @@ bool shim_fails(void);
 #define virt_to_phys	__pa
 #define virt_to_page(p)	(&shim_page[__pa(p) >> PAGE_SHIFT])
 #define page_address(p)	((void *)__va((u64)((p) - shim_page) << PAGE_SHIFT))
+#define PFN_PHYS(pfn)	((u64)(pfn) << PAGE_SHIFT)
 #define pfn_to_page(pfn) (&shim_page[pfn])
 #define page_to_pfn(p)	((u64)((p) - shim_page))
 #define page_to_phys(p)	(page_to_pfn(p) << PAGE_SHIFT)
@@ -521,5 +522,11 @@ struct preempt_notifier { int n; };
 extern struct { unsigned int x86_phys_bits, x86_vendor; } boot_cpu_data;
 #define X86_VENDOR_AMD	2
 #define cpu_feature_enabled(f) true
+
+/* asm/processor.h: all bits from the highest that translates are equal */
+static inline bool __is_canonical_address(u64 addr, u8 bits)
+{
+	return (u64)((s64)(addr << (64 - bits)) >> (64 - bits)) == addr;
+}
 
 #endif /* SHIM_KERNEL_H */
