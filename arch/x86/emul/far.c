@@ -237,9 +237,10 @@ int emul_outer_ss(struct tdm_emul_ctxt *c, u16 sel, const struct tdm_segment *cs
 	if ((sel & 3) != cpl || emul_desc_dpl(&d) != cpl || !(ar & TDM_AR_S) ||
 	    (ar & (TDM_AR_CODE | TDM_AR_RW)) != TDM_AR_RW)
 		return emul_gp(c, sel & ~3u);
-	/* SDM vol. 2: #NP is IRET's for either segment, RET's for CS alone. */
+	/* SDM vol. 2: IRET's #NP is for either segment. RET, and AMD's: for CS alone. */
 	if (!(ar & TDM_AR_P))
-		return emul_exc_err(c, c->insn->opcode == OP_IRET ? EMUL_NP : EMUL_SS,
+		return emul_exc_err(c, c->insn->opcode == OP_IRET &&
+				    !(c->features & TDM_EMUL_F_AMD) ? EMUL_NP : EMUL_SS,
 				    sel & ~3u);
 	rc = emul_set_accessed(c, &d);
 	if (rc)
