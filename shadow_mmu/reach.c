@@ -9,6 +9,7 @@
  */
 #include <linux/mm.h>
 
+#include "arch/x86/msr_check.h"
 #include "shadow_mmu/mmu.h"
 #include "shadow_mmu/shadow.h"
 
@@ -32,7 +33,7 @@ void *tdm_shadow_reach(const struct tdm_vcpu *vcpu, u64 gva, bool write)
 	const u64 *table;
 	int level;
 
-	if (unlikely(!root || !__is_canonical_address(gva, 48)))
+	if (unlikely(!root || !tdm_canonical(gva, 48)))
 		return NULL;
 	for (level = TDM_PT_LEVELS;; level--) {
 		table = __va(root);
@@ -48,5 +49,5 @@ void *tdm_shadow_reach(const struct tdm_vcpu *vcpu, u64 gva, bool write)
 	if (user || (write && level > TDM_LEVEL_4K && !(entry & TDM_SPT_D)))
 		return NULL;
 	pfn = tdm_spte_pfn(entry) + (gva >> PAGE_SHIFT & (tdm_level_pages(level) - 1));
-	return pfn_valid(pfn) ? __va(PFN_PHYS(pfn)) + offset_in_page(gva) : NULL;
+	return pfn_valid(pfn) ? __va((u64)pfn << PAGE_SHIFT) + offset_in_page(gva) : NULL;
 }
