@@ -13,15 +13,21 @@
 static void usage(FILE *out, bool top)
 {
 	fprintf(out,
-		"usage: tandem %s [--device PATH] [--all]%s [PID]\n\n"
+		"usage: tandem %s [--device PATH] [--all]%s [PID]\n%s\n"
 		"%s of every VM, or of PID's, from debugfs (needs root).\n\n"
 		"  --device PATH   the device the VMs run on (" TDM_DEFAULT_DEVICE
 		"; /dev/kvm works too)\n"
 		"  --all           also counters that are zero\n",
 		top ? "top" : "stat",
 		top ? " [--interval SECS] [--rounds N]" : "",
+		top ? "" : "       tandem stat --code ADDR|NAME|all [--symbols FILE] [PID]\n",
 		top ? "Shows how fast the counters grow"
 		    : "Prints the counters");
+	if (!top)
+		fputs("  --code WHAT     instead: what the BT engine made of the guest's\n"
+		      "                  instruction at an address, or of all\n"
+		      "  --symbols FILE  the guest's System.map, for names\n",
+		      out);
 	if (top)
 		fputs("  --interval SECS seconds between two looks (1)\n"
 		      "  --rounds N      end after N looks (for ever)\n",
@@ -38,6 +44,8 @@ int tdm_stat_opts(int argc, char **argv, bool top, struct tdm_stat_opts *o)
 		{ "help", no_argument, NULL, 'h' },
 		{ "interval", required_argument, NULL, 'i' },
 		{ "rounds", required_argument, NULL, 'r' },
+		{ "code", required_argument, NULL, 'c' },
+		{ "symbols", required_argument, NULL, 's' },
 		{ NULL, 0, NULL, 0 },
 	};
 	uint64_t pid = 0;
@@ -54,6 +62,10 @@ int tdm_stat_opts(int argc, char **argv, bool top, struct tdm_stat_opts *o)
 			bad |= tdm_parse_u64(optarg, 1, 3600, &o->interval_s);
 		else if (opt == 'r' && top)
 			bad |= tdm_parse_u64(optarg, 1, UINT32_MAX, &o->rounds);
+		else if (opt == 'c' && !top)
+			o->code = optarg;
+		else if (opt == 's' && !top)
+			o->symbols = optarg;
 		else if (opt == 'h')
 			return usage(stdout, top), 1;
 		else
@@ -62,6 +74,7 @@ int tdm_stat_opts(int argc, char **argv, bool top, struct tdm_stat_opts *o)
 	if (optind < argc)
 		bad |= tdm_parse_u64(argv[optind++], 1, INT32_MAX, &pid);
 	o->pid = (pid_t)pid;
+	bad |= o->symbols && !o->code;
 	if (!bad && optind == argc)
 		return 0;
 	usage(stderr, top);

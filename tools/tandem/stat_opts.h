@@ -14,6 +14,8 @@ struct tdm_stat_opts {
 	bool all;		     /* counters that are zero, too */
 	uint64_t interval_s, rounds; /* top only; rounds 0 = for ever */
 	pid_t pid;		     /* 0 = every VM */
+	const char *code;	     /* stat only: translations of what, or NULL */
+	const char *symbols;	     /* ditto: names for guest addresses, or NULL */
 };
 
 /* Return: 0 go on, 1 help was printed, -1 usage error, reported. */

@@ -19,6 +19,7 @@
 #include "cpuid.h"
 #include "end.h"
 #include "launcher_test.h"
+#include "code.h"
 #include "stats.h"
 #include "term.h"
 
@@ -349,6 +350,54 @@ static void stat_directories(void)
 
 static int broken;
 
+/* What tdm_code_print() writes, in text; its result. */
+static int code_output(const char *dir, const char *what, const char *symbols, char *text,
+		       size_t size)
+{
+	FILE *out = fmemopen(text, size, "w");
+	int r;
+
+	memset(text, 0, size);
+	r = tdm_code_print(out, dir, what, symbols);
+	fclose(out);
+	return r;
+}
+
+static void stat_code(void)
+{
+	char dir[] = "/tmp/launcher-code-XXXXXX", map[64], text[4096];
+
+	EXPECT(mkdtemp(dir));
+	put_text(dir, "code",
+		 "tu 1 rip 0xffffffff81000010 6 bytes 2 instructions (2 identical) tc 0x1000 11 bytes\n"
+		 "  host  90 90\n"
+		 "  link to 0xffffffff81000100 chained\n"
+		 "tu 2 rip 0xffffffff81000100 1 bytes 1 instructions (0 identical) tc 0x100b 9 bytes\n"
+		 "  host  c3\n");
+	put_text(dir, "map",
+		 "ffffffff81000100 T second\nffffffff81000000 T first\nnonsense\n");
+	put_text(dir, "empty", "nothing\n");
+	snprintf(map, sizeof(map), "%s/map", dir);
+
+	/* By address, inside the unit and just behind it. */
+	EXPECT_EQ(code_output(dir, "0xffffffff81000015", NULL, text, sizeof(text)), 0);
+	EXPECT(strstr(text, "tu 1 ") && strstr(text, "host  90") && !strstr(text, "tu 2 "));
+	EXPECT_EQ(code_output(dir, "0xffffffff81000016", NULL, text, sizeof(text)), -ENODATA);
+	EXPECT(!*text);
+	/* By name, and names in what is printed; the map need not be sorted. */
+	EXPECT_EQ(code_output(dir, "second", map, text, sizeof(text)), 0);
+	EXPECT(strstr(text, "tu 2 ") && strstr(text, "<second+0x0>") && !strstr(text, "tu 1 "));
+	EXPECT_EQ(code_output(dir, "all", map, text, sizeof(text)), 0);
+	EXPECT(strstr(text, "<first+0x10>") && strstr(text, "chained  <second+0x0>"));
+	/* What is wrong is told apart. */
+	EXPECT_EQ(code_output(dir, "third", map, text, sizeof(text)), -EINVAL);
+	EXPECT_EQ(code_output("/nowhere", "all", NULL, text, sizeof(text)), -ENOENT);
+	snprintf(map, sizeof(map), "%s/empty", dir);
+	EXPECT_EQ(code_output(dir, "all", map, text, sizeof(text)), -EINVAL);
+	snprintf(map, sizeof(map), "rm -r %s", dir);
+	EXPECT_EQ(system(map), 0);
+}
+
 static void note_broken(void *ctx, int err)
 {
 	(void)ctx;
@@ -571,6 +620,7 @@ static const struct test tests[] = {
 	{ "cpuid: a full table", cpuid_full },
 	{ "stat: lines", stat_lines },
 	{ "stat: directories", stat_directories },
+		{ "stat --code: units by address and name", stat_code },
 	{ "console: prompt and line", console_writes },
 	{ "console: slow reader", console_backpressure },
 	{ "console: closed reader", console_broken },
