@@ -90,7 +90,8 @@ static void tell_all(struct tdm_vm *vm)
 /**
  * tdm_clock_ns() - the VM's clock
  * @vm: the VM
- * @tsc: out: the host's TSC at that moment
+ * @tsc: out: the host's TSC at that moment; 0: it is not stable, and the clock
+ *	 is the host's boottime clock
  *
  * Return: nanoseconds.
  */
@@ -99,7 +100,11 @@ u64 tdm_clock_ns(struct tdm_vm *vm, u64 *tsc)
 	struct tdm_clock clock = read_clock(vm);
 
 	*tsc = rdtsc_ordered();
-	return clock.ns + ticks_to_ns(*tsc - clock.tsc);
+	/* Behind where it was: the host slept, and its TSC began anew. */
+	if (likely(!check_tsc_unstable() && *tsc >= clock.tsc))
+		return clock.ns + ticks_to_ns(*tsc - clock.tsc);
+	*tsc = 0;
+	return clock.ns + ktime_get_boottime_ns() - clock.boot;
 }
 
 /**
@@ -112,7 +117,9 @@ void tdm_clock_set(struct tdm_vm *vm, u64 ns)
 	unsigned long flags;
 
 	raw_spin_lock_irqsave(&vm->tsc_lock, flags);
-	vm->clock = (struct tdm_clock){ .tsc = rdtsc_ordered(), .ns = ns };
+	vm->clock = (struct tdm_clock){
+		.tsc = rdtsc_ordered(), .boot = ktime_get_boottime_ns(), .ns = ns,
+	};
 	raw_spin_unlock_irqrestore(&vm->tsc_lock, flags);
 	tell_all(vm);
 }

@@ -97,6 +97,7 @@ static void vm_init_fields(struct tdm_vm *vm)
 	INIT_LIST_HEAD(&vm->resample_irqfds);
 	vm->default_tsc_khz = tsc_khz;
 	vm->clock.tsc = rdtsc_ordered();
+	vm->clock.boot = ktime_get_boottime_ns();
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 	snprintf(vm->name, sizeof(vm->name), "%d-%d", task_tgid_nr(current),
@@ -328,6 +329,8 @@ static long vm_get_clock(struct tdm_vm *vm, void __user *arg)
 
 	data.realtime = ktime_get_real_ns();
 	data.clock = tdm_clock_ns(vm, &data.host_tsc);
+	if (!data.host_tsc)
+		data.flags = KVM_CLOCK_REALTIME;
 	return copy_to_user(arg, &data, sizeof(data)) ? -EFAULT : 0;
 }
 

@@ -89,10 +89,12 @@ struct tdm_mmu {
 /**
  * struct tdm_clock - the VM's clock: a point on the line
  * @tsc: of the host
+ * @boot: the host's boottime clock then, for when its TSC is no good
  * @ns: what the clock shows then
  */
 struct tdm_clock {
 	u64 tsc;
+	u64 boot;
 	u64 ns;
 };
 
