@@ -13,10 +13,11 @@
 #define ROUNDS 60
 #define IN_KERNEL 50 /* reads of the PIC for each exit to us */
 /*
- * A binary search takes some steps more, and ticks of other CPUs get in between:
- * what may be added is half, and what is looked for is a hundred times as much.
+ * A binary search takes some steps more, ticks of other CPUs get in between, and
+ * the thread may be on another CPU: twice as much is nothing to be seen in it, and
+ * what is looked for is ten or a hundred times as much.
  */
-#define MAY_GROW(cost) ((cost) + (cost) / 2 + 500)
+#define MAY_GROW(cost) (2 * (cost) + 1000)
 
 /* Reads of the PIC, a write to us; memory far up; round again. */
 CODE32(exits, "1: mov $50, %ecx; 2: in $0x21, %al; loop 2b; out %al, $0x10\n"
