@@ -110,6 +110,10 @@ def _without_clock(prices, events, bare):
              prices.over_bare("hidden_table")
              - prices.over_bare("hidden_fault")),
     ]
+    if "guest_instructions" in events:
+        found.append(Part("the guest's own (other devices than bare)", 1,
+                          events["guest_instructions"]
+                          - bare["instructions"]))
     if "vm_bt_insns" not in events:
         found.append(Part("INVLPG", here("exit_invlpg"),
                           prices.over_bare("invlpg")))
@@ -137,8 +141,10 @@ def _without_clock(prices, events, bare):
 def _parts(prices):
     """The parts of the boot, largest first."""
     boot, clock = (prices.figure(op) for op in (WORKLOAD, CLOCK))
-    bare = {op: prices.figure(op, plan.BARE).events
-            for op in (WORKLOAD, CLOCK)}
+    bare = {}
+    for op in (WORKLOAD, CLOCK):
+        there = prices.figure(op, plan.BARE)
+        bare[op] = {**there.events, "instructions": there.instructions}
     # What belongs to the clock there is in its price.
     others = {name: count for name, count in clock.events.items()
               if name not in CLOCKED}

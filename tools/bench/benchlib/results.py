@@ -49,6 +49,8 @@ def figures(rows):
             overhead /= plan.BATCH
         events = {name: count / n for name, count in row.counts.items()
                   if name not in _NO_EVENTS}
+        if macro and "guest_instructions" in row.counts:
+            events["guest_instructions"] = row.counts["guest_instructions"]
         # "vm_exits" is the emulator's.
         events.update({f"vm_{name}": value for name, value
                        in row.stats.items() if name != "exits"})

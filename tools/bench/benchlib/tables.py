@@ -119,12 +119,12 @@ def against_paper(figures):
     found = model.against_paper(figures)
     if not found:
         return ""
+    reasons = list(dict.fromkeys(row[5] for row in found if row[5]))
     rows = [[f"{op} {runner}", _number(ours), _number(theirs),
-             f"{ratio:.2f}", f"[{i}]_" if why else ""]
-            for i, (op, runner, ours, theirs, ratio, why)
-            in enumerate(found, 1)]
-    notes = "\n".join(f".. [{i}] {why}." for i, row in enumerate(found, 1)
-                      for why in row[5:] if why)
+             f"{ratio:.2f}", f"[{reasons.index(why) + 1}]_" if why else ""]
+            for op, runner, ours, theirs, ratio, why in found]
+    notes = "\n".join(f".. [{i}] {why}."
+                      for i, why in enumerate(reasons, 1))
     return _table(["cycles, P4 672", "projected", "the paper's", "ratio", ""],
                   rows) + "\n\n" + notes
 
@@ -200,8 +200,8 @@ def aims(figures):
 
 
 def best(figures):
-    """Rows in which the best of ours is not below the best of KVM's modes."""
-    behind, count = [], 0
+    """How the best of ours compares with the best of KVM's modes, by row."""
+    behind, even, count = [], 0, 0
     for macros in (False, True):
         for op, cells in _by_op(figures, macros).items():
             ours = [cells[name].instructions for name in plan.OURS
@@ -211,13 +211,17 @@ def best(figures):
             if not ours or not theirs:
                 continue
             count += 1
-            if min(ours) >= min(theirs):
+            if abs(min(ours) - min(theirs)) <= 1:
+                even += 1       # nothing of a monitor is in either
+            elif min(ours) > min(theirs):
                 behind.append(f"{op} ({_number(min(ours))} / "
                               f"{_number(min(theirs))})")
     if not count:
         return ""
-    return (f"Best Tandem engine below best KVM mode in {count - len(behind)} "
-            f"of {count} rows; not below: {', '.join(behind) or 'none'}.")
+    return (f"Best Tandem engine against best KVM mode, {count} rows: below "
+            f"in {count - even - len(behind)}, equal in {even} (no monitor's "
+            f"work in either), above in {len(behind)}"
+            f"{': ' + ', '.join(behind) if behind else ''}.")
 
 
 def missing(absent):
