@@ -76,10 +76,9 @@ struct tdm_bt_user {
  * @tcv: the translation cache's own; NULL until code is translated
  * @in_monitor: the CPU is in monitor state for this vCPU
  * @user: the guest was entered at CPL 3
- * @window: an interrupt waits: stores to STI fault
  * @scratch: for user.c
  * @slow: TDM_BT_SLOW_*: what tdm_bt_slow() is to do
- * @windows: TDM_WINDOW_* asked for
+ * @windows: TDM_WINDOW_* asked for; with that for interrupts stores to STI fault
  * @inject: @inject_valid: event to be delivered at the next entry
  * @resume_rip, @resume_tc: [0] where the last exit stopped, [1] the next
  *	instruction: guest RIP and TC address, good while tc_gen is as then
@@ -101,7 +100,6 @@ struct tdm_bt {
 	struct tdm_bt_tcv *tcv;		/* (v) */
 	bool in_monitor;		/* (v) */
 	bool user;			/* (v) */
-	bool window;			/* (v) */
 	u8 slow;			/* (v) */
 	struct tdm_bt_user *scratch;	/* (c) process context only */
 	u32 windows;			/* (v) */
@@ -137,6 +135,17 @@ enum tdm_bt_slow {
 	TDM_BT_SLOW_GDT,
 	TDM_BT_SLOW_OPERAND,
 };
+
+/* An exception that is the guest's own: *exit for the core to deliver it. */
+static inline void tdm_bt_guest_exc(struct tdm_exit *exit, u8 vector, bool has_error, u32 error,
+				    u64 payload)
+{
+	exit->kind = TDM_EXIT_GUEST_EXC;
+	exit->exc.vector = vector;
+	exit->exc.has_error = has_error;
+	exit->exc.error = error;
+	exit->exc.payload = payload;
+}
 
 static inline struct tdm_bt *to_bt(struct tdm_vcpu *vcpu)
 {

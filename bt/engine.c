@@ -189,8 +189,8 @@ static void bt_dump(struct tdm_vcpu *vcpu, struct seq_file *m)
 	struct tdm_bt *b = to_bt(vcpu);
 	const struct tdm_bt_frame *f = &b->frame;
 
-	seq_printf(m, "bt slot 0x%llx root 0x%llx user %d window %d tc generation %llu\n",
-		   b->base, vcpu->mmu.hw_cr3, b->user, b->window, tdm_bt_tc_gen(vcpu->vm));
+	seq_printf(m, "bt slot 0x%llx root 0x%llx user %d windows 0x%x tc generation %llu\n",
+		   b->base, vcpu->mmu.hw_cr3, b->user, b->windows, tdm_bt_tc_gen(vcpu->vm));
 	seq_printf(m, "last exit: vector 0x%llx error 0x%llx rip 0x%llx cs 0x%llx rflags 0x%llx rsp 0x%llx ss 0x%llx cr2 0x%llx\n",
 		   f->vector, f->error, f->rip, f->cs, f->rflags, f->rsp, f->ss, f->cr2);
 	seq_printf(m, "resume: guest 0x%llx TC 0x%llx, guest 0x%llx TC 0x%llx, generation %llu\n",

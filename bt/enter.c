@@ -25,7 +25,7 @@ static bool code_breakpoints(const struct tdm_vcpu *vcpu)
 	if (likely(!(dr7 & 0xff)))
 		return false;
 	for (i = 0; i < 4; i++)
-		if ((dr7 >> (2 * i) & 3) && !(dr7 >> (16 + 4 * i) & 3))
+		if (tdm_dr_is_exec(dr7, i))
 			return true;
 	return false;
 }
@@ -63,13 +63,11 @@ bool tdm_bt_must_emulate(struct tdm_vcpu *vcpu)
 void tdm_bt_request_window(struct tdm_vcpu *vcpu, u32 windows)
 {
 	struct tdm_bt *b = to_bt(vcpu);
-	bool armed = windows & TDM_WINDOW_IRQ;
+	u32 changed = b->windows ^ windows;
 
 	b->windows = windows;
-	if (armed != b->window) {
-		b->window = armed;
-		tdm_bt_window(b, armed);
-	}
+	if (changed & TDM_WINDOW_IRQ)
+		tdm_bt_window(b, windows & TDM_WINDOW_IRQ);
 }
 
 static bool window_open(struct tdm_bt *b, struct tdm_exit *exit)

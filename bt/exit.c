@@ -35,15 +35,6 @@ static void give_up(struct tdm_bt *b, struct tdm_exit *exit, const char *what)
 	exit->kind = TDM_EXIT_ENGINE;
 }
 
-static void guest_exc(struct tdm_exit *exit, u8 vector, bool has_error, u32 error, u64 payload)
-{
-	exit->kind = TDM_EXIT_GUEST_EXC;
-	exit->exc.vector = vector;
-	exit->exc.has_error = has_error;
-	exit->exc.error = error;
-	exit->exc.payload = payload;
-}
-
 static void page_fault(struct tdm_bt *b, struct tdm_exit *exit)
 {
 	struct tdm_vcpu *vcpu = b->vcpu;
@@ -117,7 +108,7 @@ static void user_exit(struct tdm_bt *b, struct tdm_exit *exit)
 		vcpu->regs.rip -= 1;
 		break;
 	default:
-		guest_exc(exit, f->vector, BIT(f->vector) & ERROR_VECTORS, f->error, 0);
+		tdm_bt_guest_exc(exit, f->vector, BIT(f->vector) & ERROR_VECTORS, f->error, 0);
 	}
 }
 
@@ -246,7 +237,7 @@ static void undo_indirect(struct tdm_bt *b, struct tdm_exit *exit)
 		break;
 	}
 	regs->rip = pos.rip;
-	guest_exc(exit, X86_TRAP_GP, true, 0, 0);
+	tdm_bt_guest_exc(exit, X86_TRAP_GP, true, 0, 0);
 }
 
 static void op_cr(struct tdm_exit *exit, const struct tdm_bt_rec *rec, bool read)
@@ -426,7 +417,7 @@ static void kernel_exit(struct tdm_bt *b, struct tdm_exit *exit)
 		exit->exc.has_error = false;
 		exit->exc.payload = f->cr2;
 	} else {
-		guest_exc(exit, f->vector, BIT(f->vector) & ERROR_VECTORS, f->error, 0);
+		tdm_bt_guest_exc(exit, f->vector, BIT(f->vector) & ERROR_VECTORS, f->error, 0);
 	}
 }
 

@@ -15,12 +15,8 @@
 
 static int fetch_fault(struct tdm_exit *exit, const struct tdm_page_fault *pf)
 {
-	exit->kind = TDM_EXIT_GUEST_EXC;
+	tdm_bt_guest_exc(exit, X86_TRAP_PF, true, pf->error, pf->gva);
 	exit->insn_len = 0;
-	exit->exc.vector = X86_TRAP_PF;
-	exit->exc.has_error = true;
-	exit->exc.error = pf->error;
-	exit->exc.payload = pf->gva;
 	return 0;
 }
 

@@ -138,11 +138,7 @@ static unsigned int decode_mode(const struct tdm_vcpu *vcpu)
 
 static void reflect(const struct tdm_bt *b, struct tdm_exit *exit)
 {
-	exit->kind = TDM_EXIT_GUEST_EXC;
-	exit->exc.vector = b->frame.vector;
-	exit->exc.has_error = b->frame.vector != X86_TRAP_UD;
-	exit->exc.error = b->frame.error;
-	exit->exc.payload = 0;
+	tdm_bt_guest_exc(exit, b->frame.vector, b->frame.vector != X86_TRAP_UD, b->frame.error, 0);
 }
 
 /**
@@ -162,11 +158,7 @@ int tdm_bt_user_trap(struct tdm_bt *b, struct tdm_exit *exit)
 	n = fetch(b->vcpu, u->bytes, sizeof(u->bytes), &pf);
 	/* Unmapped meanwhile: the fetch faults. */
 	if (n == -EFAULT) {
-		exit->kind = TDM_EXIT_GUEST_EXC;
-		exit->exc.vector = X86_TRAP_PF;
-		exit->exc.has_error = true;
-		exit->exc.error = pf.error;
-		exit->exc.payload = pf.gva;
+		tdm_bt_guest_exc(exit, X86_TRAP_PF, true, pf.error, pf.gva);
 		return 0;
 	}
 	if (n < 0)

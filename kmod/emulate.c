@@ -723,8 +723,7 @@ static u64 code_breakpoints(struct tdm_vcpu *vcpu)
 	tdm_need(vcpu, TDM_ST_CS_SS);
 	lin = vcpu->st.seg[TDM_SEG_CS].base + vcpu->regs.rip;
 	for (i = 0; i < 4; i++)
-		if ((dr7 >> (2 * i) & 3) && !(dr7 >> (16 + 4 * i) & 3) &&
-		    tdm_dr_effective(vcpu, i) == lin)
+		if (tdm_dr_is_exec(dr7, i) && tdm_dr_effective(vcpu, i) == lin)
 			hits |= BIT_ULL(i);
 	return hits;
 }

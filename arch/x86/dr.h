@@ -30,6 +30,12 @@ static inline u64 tdm_dr7_effective(const struct tdm_vcpu *vcpu)
 	       vcpu->debug_dr7 : vcpu->st.dr7;
 }
 
+/** tdm_dr_is_exec() - is breakpoint @i of DR7 on, and one on execution? */
+static inline bool tdm_dr_is_exec(u64 dr7, int i)
+{
+	return (dr7 >> (2 * i) & 3) && !(dr7 >> (16 + 4 * i) & 3);
+}
+
 /** tdm_dr_any() - is any breakpoint on? Costs nothing while the engine keeps DR7 fresh */
 static inline bool tdm_dr_any(struct tdm_vcpu *vcpu)
 {
