@@ -222,6 +222,7 @@ static int set_state(struct payload *p)
 	set_segments(p);
 	memcpy(vcpu->regs.gpr, run->gpr, sizeof(run->gpr));
 	vcpu->st.cr0 = X86_CR0_PE | X86_CR0_MP | X86_CR0_NE | X86_CR0_WP | X86_CR0_PG;
+	vcpu->st.efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NX;
 	vcpu->st.cr4 = ((native_read_cr4() & ~run->cr4_clear) | run->cr4_set);
 	if (run->flags & PT_NO_SMAP)
 		vcpu->st.cr4 &= ~X86_CR4_SMAP;
