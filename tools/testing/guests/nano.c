@@ -169,7 +169,13 @@ LOOP_OP(in_pic, inb(0x21))
 LOOP_OP(out_pic, outb(0x21, 0xff))
 LOOP_OP(in_pit, inb(0x40))
 LOOP_OP(rdtsc, asm volatile("rdtsc" : : : "rax", "rdx"))
-LOOP_OP(rdtscp, asm volatile("rdtscp" : : : "rax", "rcx", "rdx"))
+
+static void op_rdtscp(u64 n)
+{
+	if (HAS_RDTSCP)
+		LOOP(n, asm volatile("rdtscp" : : : "rax", "rcx", "rdx"));
+}
+
 LOOP_OP(rdmsr_efer, rdmsr(MSR_EFER))
 LOOP_OP(wrmsr_efer, wrmsr(MSR_EFER, efer))
 LOOP_OP(rdmsr_apic_base, rdmsr(MSR_APIC_BASE))
