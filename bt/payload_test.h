@@ -78,8 +78,13 @@ struct pt_info {
 };
 
 #ifdef __KERNEL__
+#ifdef TDM_BT_TEST
 void tdm_bt_test_init(void);
 void tdm_bt_test_exit(void);
+#else
+static inline void tdm_bt_test_init(void) { }
+static inline void tdm_bt_test_exit(void) { }
+#endif
 #endif
 
 #define TDM_BT_TEST_RUN		_IOWR('T', 0xf0, struct pt_run)

@@ -167,15 +167,11 @@ void tdm_debugfs_vm_gone(struct tdm_vm *vm)
 void tdm_debugfs_init(void)
 {
 	root = debugfs_create_dir("tandem", NULL);
-#ifdef TDM_BT_TEST
 	tdm_bt_test_init();
-#endif
 }
 
 void tdm_debugfs_exit(void)
 {
-#ifdef TDM_BT_TEST
 	tdm_bt_test_exit();
-#endif
 	debugfs_remove(root);
 }
