@@ -103,14 +103,14 @@ void tdm_bt_iret_enter(struct tdm_bt *b)
 {
 	const struct tdm_vcpu *vcpu = b->vcpu;
 	struct tdm_bt_state *s = b->state;
-	u64 key = vcpu->st.seg[TDM_SEG_CS].selector | vcpu->st.seg[TDM_SEG_SS].selector << 16 |
-		  BIT_ULL(32) << vcpu->ev.nmi_masked;
 	bool smp = tdm_bt_tc_smp(vcpu->vm);
+	u64 key = vcpu->st.seg[TDM_SEG_CS].selector |
+		  (u64)vcpu->st.seg[TDM_SEG_SS].selector << 16 |
+		  (u64)vcpu->ev.nmi_masked << 32 | (u64)smp << 33 | BIT_ULL(34);
 	u64 none = b->base + TDM_BT_STATE + TDM_BTS_IRET_SAME + 8;
 	unsigned int i;
 
 	/* What the guest may have scribbled there since harms itself only. */
-	key |= (u64)smp << 34;
 	if (likely(b->iret_key == key))
 		return;
 	b->iret_key = key;
