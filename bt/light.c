@@ -36,13 +36,13 @@ static bool light_rdtscp(struct tdm_bt *b, const struct tdm_bt_rec *rec)
 	return light_rdtsc(b, rec);
 }
 
+/* CS and SS are read in the TC. */
 static bool light_sreg_read(struct tdm_bt *b, const struct tdm_bt_rec *rec)
 {
 	unsigned int seg = rec->a < TDM_SEG_LDTR ? rec->a : TDM_SEG_DS;
 	u64 *reg = reg_of(b, rec->b);
 
-	if (seg != TDM_SEG_CS && seg != TDM_SEG_SS)
-		tdm_need(b->vcpu, TDM_ST_SEG_REST);
+	tdm_need(b->vcpu, TDM_ST_SEG_REST);
 	if (rec->c == 2)
 		*(u16 *)reg = b->vcpu->st.seg[seg].selector;
 	else
