@@ -66,6 +66,14 @@ static void *run_until_stopped(void *arg)
 	return NULL;
 }
 
+static void stop_runner(struct runner *r, pthread_t thread)
+{
+	r->stop = true;
+	pthread_kill(thread, SIGALRM);
+	pthread_join(thread, NULL);
+	tvm_kick_stop();
+}
+
 static bool counts_on(struct tvm *vm)
 {
 	volatile uint32_t *n = (uint32_t *)(vm->mem + 0x6000);
@@ -97,10 +105,7 @@ TEST_F(bare, cpu_hotplug)
 		ASSERT_EQ(0, write_file(CPU1, "1"));
 		EXPECT_TRUE(counts_on(&self->vm));
 	}
-	r.stop = true;
-	pthread_kill(thread, SIGALRM);
-	pthread_join(thread, NULL);
-	tvm_kick_stop();
+	stop_runner(&r, thread);
 	EXPECT_EQ(0, r.bad);
 }
 
@@ -125,10 +130,7 @@ TEST_F(bare, suspend)
 	slept = write_file("/sys/power/state", "mem");
 	write_file("/sys/power/pm_test", "none");
 	EXPECT_TRUE(counts_on(&self->vm));
-	r.stop = true;
-	pthread_kill(thread, SIGALRM);
-	pthread_join(thread, NULL);
-	tvm_kick_stop();
+	stop_runner(&r, thread);
 	EXPECT_EQ(0, r.bad);
 	if (slept)
 		SKIP(return, "the host cannot suspend: %s", strerror(errno));
